@@ -21,7 +21,11 @@ class Record(BaseModel):
     """A frozen value with a name for each part. An unknown key is an error that names the nearest known one."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="constants", validate_default=True
+        frozen=True,
+        extra="forbid",
+        protected_namespaces=(),
+        ser_json_inf_nan="constants",
+        validate_default=True,
     )
 
     @classmethod

@@ -1,1 +1,1 @@
-"""From a folder to arrays: what is there, what it means, and how a network is fed."""
+"""From a folder to batches: index, labels, split, fingerprint, preprocessing, cache, crops and the one warp."""

@@ -1,0 +1,132 @@
+"""Training crops by step: what a step sees is a pure function of (seed, step), whoever reads it and whenever."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from maskwright.data.augment import Augment, Moves, change_light, draw_moves, warp
+from maskwright.data.cache import Cache
+from maskwright.data.preprocess import Preprocess
+from maskwright.data.randomness import draw
+from maskwright.mirror import mirror_indices
+from maskwright.records import IGNORED, Record
+
+
+class Sampling(Record):
+    """What a step of training looks at."""
+
+    crop: tuple[int, int]
+    """Height and width of a crop, in working pixels."""
+    batch: int
+    """Crops a step."""
+    crops_per_image: int = 1
+    """Crops that an epoch takes from each image."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sources around the crops, B C H W as stored, their labels B H W, and what is to be done to them."""
+
+    step: int
+    images: Tensor
+    labels: Tensor
+    moves: Moves
+
+    def pin_memory(self) -> "Batch":
+        """The same in page-locked memory, from where a GPU copies while it computes."""
+        return Batch(self.step, self.images.pin_memory(), self.labels.pin_memory(), self.moves)
+
+
+class Crops(Dataset[Batch]):
+    """`crops[step]` is the batch of that step. Every image is seen once an epoch and crop, in an order of its own."""
+
+    def __init__(self, cache: Cache, sampling: Sampling, augment: Augment, seed: int, channels: int):
+        self.cache, self.sampling, self.augment, self.seed, self.channels = cache, sampling, augment, seed, channels
+        # No image is larger than the largest, so no source need be; what lies outside is mirrored by the warp.
+        largest = [max(size[side] for size in cache.sizes) for side in (0, 1)]
+        needed = augment.source_size(sampling.crop)
+        self.source = tuple(
+            max(crop, min(most, need)) for crop, most, need in zip(sampling.crop, largest, needed, strict=True)
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps after which every image has been seen `crops_per_image` times, rounded up."""
+        return max(1, -(-len(self.cache) * self.sampling.crops_per_image // self.sampling.batch))
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step, from 0; a last batch of an epoch runs on into the next."""
+        numbers = range(step * self.sampling.batch, (step + 1) * self.sampling.batch)
+        images, labels, offsets = zip(*(self._source(number) for number in numbers), strict=True)
+        moves = draw_moves(self.augment, self.seed, numbers, self.channels, np.array(offsets))
+        return Batch(step, torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels)), moves)
+
+    def _source(self, number: int) -> tuple[NDArray[np.generic], NDArray[np.uint8], tuple[float, float]]:
+        """The source of the crop with that number, and where in it, (x, y) from its middle, the crop's middle lies."""
+        epoch, place = divmod(number, len(self.cache) * self.sampling.crops_per_image)
+        i = int(_order(self.seed, epoch, len(self.cache), self.sampling.crops_per_image)[place])
+        at = draw(self.seed, "crop", number).random(2)
+        sides = zip(at.tolist(), self.sampling.crop, self.source, self.cache.sizes[i], strict=True)
+        (rows, dy), (columns, dx) = (_span(*side) for side in sides)
+        return _taken(self.cache.image(i), rows, columns), _taken_labels(self.cache.labels(i), rows, columns), (dx, dy)
+
+
+class Finish:
+    """The second half of a batch, on the training device: warp, normalise, change light."""
+
+    def __init__(self, sampling: Sampling, preprocess: Preprocess, seed: int):
+        self.sampling, self.preprocess, self.seed = sampling, preprocess, seed
+
+    def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Crops B C h w float32 as the network sees them, and their labels B h w uint8."""
+        moves = batch.moves.to(device)
+        images, labels = (part.to(device, non_blocking=True) for part in (batch.images, batch.labels))
+        images, labels = warp(_as_float(images), labels, moves, self.sampling.crop)
+        return change_light(self.preprocess.normalise(images), moves, self.seed, batch.step), labels
+
+
+def _as_float(images: Tensor) -> Tensor:
+    # torch has uint16 but few operations for it; int32 reads the same values.
+    return images.to(torch.int32).float() if images.dtype == torch.uint16 else images.float()
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, images: int, times: int) -> NDArray[np.int64]:
+    """The order of an epoch: every image before any comes again."""
+    rng = draw(seed, "order", epoch)
+    return np.concatenate([rng.permutation(images) for _ in range(times)])
+
+
+def _span(at: float, crop: int, source: int, size: int) -> tuple[tuple[int, int], float]:
+    """Where the source starts and stops in the image, and how far from its middle the crop's middle lies.
+
+    The crop lies inside the image if it can, and so does the source, even where the crop is then off its middle.
+    """
+    room = size - crop
+    middle = (round(at * room) if room > 0 else room / 2) + crop / 2
+    first = int(middle - source / 2)
+    first = min(max(first, 0), size - source) if size >= source else -((source - size) // 2)
+    return (first, first + source), middle - (first + source / 2)
+
+
+def _taken(image_CHW: NDArray[np.generic], rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[np.generic]:
+    """Those rows and columns of the image, mirrored where they lie outside."""
+    height, width = image_CHW.shape[1:]
+    if rows[0] >= 0 and columns[0] >= 0 and rows[1] <= height and columns[1] <= width:
+        return image_CHW[:, slice(*rows), slice(*columns)]
+    y, x = (mirror_indices(*span, n) for span, n in ((rows, height), (columns, width)))
+    return image_CHW[:, y[:, None], x]
+
+
+def _taken_labels(labels_HW: NDArray[np.uint8], rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[np.uint8]:
+    """Those rows and columns of the labels, ignored where they lie outside."""
+    height, width = labels_HW.shape
+    out = np.full((rows[1] - rows[0], columns[1] - columns[0]), IGNORED, np.uint8)
+    y, x = (slice(max(0, a), min(n, b)) for (a, b), n in ((rows, height), (columns, width)))
+    out[y.start - rows[0] : y.stop - rows[0], x.start - columns[0] : x.stop - columns[0]] = labels_HW[y, x]
+    return out

@@ -1,0 +1,223 @@
+"""Classes: which value in the user's masks means what, and which pixels count nowhere."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from maskwright.errors import DataError
+from maskwright.files import MaskStyle
+from maskwright.records import IGNORED, Record
+
+IGNORED_NAMES = {"void", "ignore", "ignored", "unlabeled", "unlabelled", "unknown", "dont care", "don't care"}
+
+# Colours that stay apart for people who see few of them (Okabe and Ito 2008), then a wheel.
+COLOURS = (
+    (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
+    (204, 121, 167), (153, 153, 153), (166, 86, 40), (247, 129, 191), (77, 175, 74), (152, 78, 163), (255, 255, 255),
+)  # fmt: skip
+
+
+class ClassLabel(Record):
+    """One class: its name, the values that mean it in the masks, and the colour it is shown in."""
+
+    name: str
+    values: tuple[int, ...] = Field(min_length=1)
+    """The first is the one that predictions are written with."""
+    colour: tuple[int, int, int]
+
+
+class Labels(Record):
+    """The classes of a data set. A class's place in the list is its label in the network: 0, 1, 2 …"""
+
+    classes: tuple[ClassLabel, ...]
+    ignored: tuple[int, ...] = ()
+    """Values of pixels that count nowhere."""
+    style: MaskStyle = MaskStyle()
+    """How mask files hold their values; predictions are written likewise."""
+
+    @property
+    def count(self) -> int:
+        """K, the number of classes."""
+        return len(self.classes)
+
+    @property
+    def names(self) -> list[str]:
+        """The names, in order of label."""
+        return [c.name for c in self.classes]
+
+    @cached_property
+    def label_of(self) -> dict[int, int]:
+        """Mask value → label, ignored values included."""
+        known = {value: label for label, c in enumerate(self.classes) for value in c.values}
+        return known | dict.fromkeys(self.ignored, IGNORED)
+
+    def encode(self, values_HW: NDArray[Any], file: object = "the mask") -> NDArray[np.uint8]:
+        """Labels, H W uint8, of a mask's values.
+
+        Raises:
+            DataError: a value is no class and not ignored.
+        """
+        known = self.label_of
+        top = int(values_HW.max(initial=0))
+        if top < 1 << 16 and int(values_HW.min(initial=0)) >= 0:
+            table = np.full(top + 1, -1, np.int16)
+            for value, label in known.items():
+                if 0 <= value <= top:
+                    table[value] = label
+            labels = table[values_HW]
+        else:  # colours, as 24-bit numbers
+            present, places = np.unique(values_HW, return_inverse=True)
+            labels = np.array([known.get(int(v), -1) for v in present], np.int16)[places.reshape(values_HW.shape)]
+        if (labels < 0).any():
+            strange = np.unique(values_HW[labels < 0])
+            raise DataError(self.complaint(strange.tolist(), int((labels < 0).sum()), file))
+        return labels.astype(np.uint8)
+
+    def decode(self, labels_HW: NDArray[np.integer[Any]]) -> NDArray[Any]:
+        """Mask values, H W, of labels."""
+        dtype = np.uint32 if self.style.mode == "colour" else np.dtype(self.style.dtype)
+        return np.array([c.values[0] for c in self.classes], dtype)[labels_HW]
+
+    def complaint(self, strange: Iterable[int], pixels: int, file: object) -> str:
+        """What to tell a user whose mask has values that are no class."""
+        shown = ", ".join(self._show(value) for value in list(strange)[:6])
+        known = ", ".join(f"{self._show(v)} = {c.name}" for c in self.classes for v in c.values)
+        return (
+            f"{file} has {pixels} pixels of value {shown}, which is no class (known: {known}). Redraw those pixels, "
+            "or name the value in dataset.yaml, under classes: or under ignore:."
+        )
+
+    def _show(self, value: int) -> str:
+        return f"#{value:06x}" if self.style.mode == "colour" else str(value)
+
+
+def infer(
+    counts: Mapping[str, Mapping[int, int]],
+    style: MaskStyle,
+    names: list[str] | None = None,
+) -> tuple[Labels, str]:
+    """The classes that a set of masks shows, and the reason for reading them so.
+
+    counts: file → value → pixels. names: class names, one a value, as a `classes.txt` gives them.
+
+    Raises:
+        DataError: the values do not look like labels, or are all alike.
+    """
+    values = sorted({value for of_file in counts.values() for value in of_file})
+    if names:
+        return _named(values, names, counts, style)
+    if len(values) > 64:
+        worst = max(counts, key=lambda file: len(counts[file]))
+        raise DataError(
+            f"{worst} has {len(counts[worst])} different values; a mask has one value a class. It looks like a picture "
+            "or a mask saved as JPEG. Save masks as PNG, or name the values in dataset.yaml (classes: NAME: VALUE)."
+        )
+    if style.mode == "colour":
+        return _colours(values, style)
+    tops = {255, 65535} & set(values)
+    if set(values) - {0} == tops and tops:
+        # 8- and 16-bit files side by side are one kind of mask: each is full where it is foreground.
+        written = 65535 if style.dtype == "uint16" and 65535 in tops else 255
+        foreground = (written, *sorted(tops - {written}))
+        return _labels([("background", (0,)), ("foreground", foreground)], (), style), f"masks hold 0 and {written}"
+    if tops and 0 in values and (stray := _stray(counts, {0} | tops)):
+        file, value, pixels = stray
+        raise DataError(
+            f"{file} has {pixels} pixels of value {value}; nearly all masks hold 0 and {max(tops)} only. Redraw those "
+            "pixels, or name the value in dataset.yaml, under classes: or under ignore:."
+        )
+    ignored = (255,) if 255 in values and values[-2:-1] and values[-2] < 128 and len(values) > 2 else ()
+    kept = [value for value in values if value not in ignored]
+    if len(kept) < 2:
+        raise DataError(
+            f"Every mask pixel has the value {kept or values}: there is nothing to tell apart. Check that the masks "
+            "are the right files, or name the classes in dataset.yaml."
+        )
+    parts = [("background" if v == 0 and len(kept) <= 3 else f"class_{v}", (v,)) for v in kept]
+    if len(kept) == 2 and kept[0] == 0:
+        parts[1] = ("foreground", (kept[1],))
+    reason = f"masks hold the values {_run(kept)}" + (
+        ", and 255, the usual value for ignored pixels" if ignored else ""
+    )
+    return _labels(parts, ignored, style), reason
+
+
+def declared(classes: Mapping[str, Any], ignored: Iterable[int | str], style: MaskStyle) -> Labels:
+    """The classes as a dataset.yaml states them: name → value, values, or '#rrggbb'.
+
+    Raises:
+        DataError: a value is not a number or a colour, or stands twice.
+    """
+    parts = [(name, tuple(_value(v) for v in (value if isinstance(value, list | tuple) else [value])))
+             for name, value in classes.items()]  # fmt: skip
+    left_out = tuple(_value(v) for v in ignored)
+    flat = [v for _, values in parts for v in values] + list(left_out)
+    if twice := {v for v in flat if flat.count(v) > 1}:
+        raise DataError(
+            f"dataset.yaml gives the value {sorted(twice)} to more than one class; a value means one class."
+        )
+    return _labels(parts, left_out, style)
+
+
+def _named(
+    values: list[int], names: list[str], counts: Mapping[str, Mapping[int, int]], style: MaskStyle
+) -> tuple[Labels, str]:
+    left_out = {i for i, name in enumerate(names) if name.strip().lower() in IGNORED_NAMES}
+    if 255 in values and len(names) <= 255:
+        left_out.add(255)
+    labels = _labels([(n, (i,)) for i, n in enumerate(names) if i not in left_out], tuple(sorted(left_out)), style)
+    for file, of_file in counts.items():
+        if strange := [value for value in of_file if value not in labels.label_of]:
+            raise DataError(labels.complaint(strange, sum(of_file[v] for v in strange), file))
+    ignored = (
+        f"; ignored: {', '.join(names[i] if i < len(names) else str(i) for i in sorted(left_out))}" if left_out else ""
+    )
+    return labels, f"{len(names)} names in the class list, by their order{ignored}"
+
+
+def _colours(values: list[int], style: MaskStyle) -> tuple[Labels, str]:
+    parts = [(f"#{v:06x}", (v,)) for v in values]
+    return _labels(parts, (), style), f"masks hold {len(values)} colours, each taken as a class"
+
+
+def _labels(parts: list[tuple[str, tuple[int, ...]]], ignored: tuple[int, ...], style: MaskStyle) -> Labels:
+    if len(parts) > IGNORED:
+        raise DataError(f"{len(parts)} classes are more than the {IGNORED} that fit; merge some in dataset.yaml.")
+    classes = []
+    for label, (name, values) in enumerate(parts):
+        colour = COLOURS[label % len(COLOURS)]
+        if style.mode == "colour":
+            colour = (values[0] >> 16, values[0] >> 8 & 255, values[0] & 255)
+        elif style.palette and values[0] < len(style.palette):
+            colour = style.palette[values[0]]
+        classes.append(ClassLabel(name=name, values=values, colour=colour))
+    return Labels(classes=tuple(classes), ignored=ignored, style=style)
+
+
+def _stray(counts: Mapping[str, Mapping[int, int]], usual: set[int]) -> tuple[str, int, int] | None:
+    """The file, value and pixels of a value so rare that it is a slip: in under a tenth of files, under 1e-4 of pixels."""
+    total = sum(sum(of_file.values()) for of_file in counts.values())
+    for value in sorted({v for of_file in counts.values() for v in of_file} - usual):
+        files = [file for file, of_file in counts.items() if value in of_file]
+        pixels = sum(counts[file][value] for file in files)
+        if len(files) <= max(1, len(counts) // 10) and pixels < 1e-4 * total:
+            return files[0], value, counts[files[0]][value]
+    return None
+
+
+def _value(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.startswith("#") and len(value) == 7:
+        return int(value[1:], 16)
+    raise DataError(f"dataset.yaml: {value!r} is not a mask value; expected a number or a colour such as '#ff8000'.")
+
+
+def _run(values: list[int]) -> str:
+    if len(values) > 3 and values == list(range(values[0], values[-1] + 1)):
+        return f"{values[0]} … {values[-1]}"
+    return ", ".join(map(str, values))

@@ -1,0 +1,51 @@
+"""One folder of images beside one of masks, or both kinds in one folder told apart by name."""
+
+from pathlib import Path
+
+from maskwright.data.layouts.pairing import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, pair, subfolder
+from maskwright.data.layouts.registry import Pairs, layouts
+from maskwright.files import files_in
+
+
+class PairedFolders:
+    """`images/` and `masks/`, or names that mean the same."""
+
+    rank = 30
+
+    def __call__(self, root: Path) -> Pairs | None:
+        """The pairs, or None if one of the folders is missing or holds no picture."""
+        images, masks = subfolder(root, IMAGE_FOLDERS), subfolder(root, MASK_FOLDERS)
+        if images is None or masks is None:
+            return None
+        return paired_folders(images, masks)
+
+
+class OneFolder:
+    """Images and masks side by side: `NAME.jpg` with `NAME_mask.png`."""
+
+    rank = 40
+
+    def __call__(self, root: Path) -> Pairs | None:
+        """The pairs, or None if no file's name says that it is a mask of another."""
+        files = files_in(root)
+        masks = [path for path in files if is_mask_name(path)]
+        entries, images_alone, masks_alone = pair([path for path in files if path not in set(masks)], masks)
+        if not entries:
+            return None
+        return Pairs(
+            tuple(entries), "one folder, masks told by the end of their names", tuple(images_alone), tuple(masks_alone)
+        )
+
+
+def paired_folders(images: Path, masks: Path) -> Pairs | None:
+    """The pairs of a folder of images and a folder of masks; None if one of them holds no picture."""
+    image_files, mask_files = files_in(images), files_in(masks)
+    if not image_files or not mask_files:
+        return None
+    entries, images_alone, masks_alone = pair(image_files, mask_files)
+    reason = f"folders {images.name} and {masks.name}, paired by name"
+    return Pairs(tuple(entries), reason, tuple(images_alone), tuple(masks_alone))
+
+
+layouts.register("paired_folders")(PairedFolders())
+layouts.register("one_folder")(OneFolder())

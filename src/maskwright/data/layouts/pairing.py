@@ -1,0 +1,93 @@
+"""Which mask belongs to which image: equal names, once the usual endings are taken off."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from maskwright.data.layouts.registry import Entry
+from maskwright.errors import DataError
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input", "jpegimages", "photos", "frames", "x")
+MASK_FOLDERS = (
+    "masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "gt", "gts", "groundtruth",
+    "ground_truth", "targets", "target", "segmentations", "segmentation", "segmentationclass", "trimaps", "y",
+)  # fmt: skip
+SPLITS = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+_MASK_END = re.compile(
+    r"[ ._-](masks?|gts?|labels?|seg|segmentation|annotations?|annot|groundtruth|ground_truth|target|trimap|l|p)$", re.I
+)
+_IMAGE_END = re.compile(r"[ ._-](images?|img|im|input|photo|orig|original)$", re.I)
+
+
+def is_mask_name(path: Path) -> bool:
+    """Whether the name itself says that the file is a mask: `NAME_mask.png`, `NAME_L.png`, `NAME-gt.tif` …"""
+    return bool(_MASK_END.search(path.stem))
+
+
+def image_key(path: Path) -> str:
+    """The part of an image's name that its mask shares."""
+    return _IMAGE_END.sub("", path.stem)
+
+
+def mask_key(path: Path) -> str:
+    """The part of a mask's name that its image shares."""
+    return _MASK_END.sub("", path.stem)
+
+
+def pair(
+    images: Iterable[Path], masks: Iterable[Path], split: str | None = None
+) -> tuple[list[Entry], list[Path], list[Path]]:
+    """Entries, then the images and the masks that found no partner.
+
+    Equal stems win; what is left is compared without the usual endings.
+
+    Raises:
+        DataError: two masks claim the same image.
+    """
+    entries = []
+    left_images, left_masks = list(images), list(masks)
+    for of_image, of_mask in ((_stem, _stem), (_stem, mask_key), (image_key, mask_key)):
+        by_key: dict[str, Path] = {}
+        for mask in left_masks:
+            key = of_mask(mask)
+            if key in by_key:
+                raise DataError(
+                    f"Both {by_key[key]} and {mask} could be the mask of {key!r}. Keep one, or leave one out with "
+                    f"--skip {mask.name}."
+                )
+            by_key[key] = mask
+        waiting = []
+        for image in left_images:
+            mask = by_key.pop(of_image(image), None)
+            if mask is None:
+                waiting.append(image)
+            else:
+                entries.append(Entry(image, mask, split))
+        left_images, left_masks = waiting, list(by_key.values())
+    return entries, left_images, left_masks
+
+
+def subfolder(root: Path, names: Iterable[str]) -> Path | None:
+    """The folder's first child folder with one of these names, whatever their case."""
+    if not root.is_dir():
+        return None
+    children = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
+    return next((children[name] for name in names if name in children), None)
+
+
+def splits_in(root: Path) -> dict[str, Path]:
+    """Child folders that are called train, val, test or the like, by the split they stand for."""
+    found: dict[str, Path] = {}
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if path.is_dir() and (split := SPLITS.get(path.name.lower())):
+            found.setdefault(split, path)
+    return found
+
+
+def _stem(path: Path) -> str:
+    return path.stem

@@ -1,0 +1,66 @@
+"""The open list of layouts, and the choice among them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from maskwright.errors import DataError
+from maskwright.registry import Registry
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image with its mask, if it has one, and the part the layout puts it in: train, val, test or not said."""
+
+    image: Path
+    mask: Path | None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a layout found: the entries, what would not pair, and why it thinks the folder is laid out so."""
+
+    entries: tuple[Entry, ...]
+    reason: str
+    images_alone: tuple[Path, ...] = ()
+    masks_alone: tuple[Path, ...] = ()
+
+
+class Layout(Protocol):
+    """Looks at a folder and pairs what lies there, or says nothing."""
+
+    rank: int
+    """Layouts are asked in this order; the more particular one goes first."""
+
+    def __call__(self, root: Path) -> Pairs | None:
+        """The pairs, or None if the folder is not laid out this way."""
+
+
+layouts: Registry[Layout] = Registry("layout", "maskwright.data.layouts")
+
+
+def recognise(root: Path) -> tuple[str, Pairs]:
+    """The name of the first layout that fits the folder, with what it found.
+
+    Raises:
+        DataError: the folder is missing, empty, or laid out in no known way.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder. Give the folder that holds your images and masks.")
+    for name, layout in sorted(layouts.items(), key=lambda item: item[1].rank):
+        if found := layout(root):
+            return name, found
+    raise DataError(_nothing(root))
+
+
+def _nothing(root: Path) -> str:
+    inside = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir() if path.name[0] != ".")
+    if not inside:
+        return f"{root} is empty. It should hold images and masks, as folders images/ and masks/ with equal file names."
+    shown = ", ".join(inside[:8]) + (" …" if len(inside) > 8 else "")
+    return (
+        f"No images with masks were found in {root}; it holds: {shown}.\n"
+        "Lay them out as images/ and masks/ with equal file names, or put them side by side as NAME.png and "
+        "NAME_mask.png, or name the folders in a dataset.yaml (images: FOLDER, masks: FOLDER)."
+    )

@@ -1,0 +1,31 @@
+"""Files in, arrays out, and back: images, masks and folders of them. Nothing above this floor opens a picture
+itself.
+
+>>> from maskwright.files import files_in, read_image, read_mask
+>>> for path in files_in("photographs"):  # doctest: +SKIP
+...     image_HWC = read_image(path)
+"""
+
+from maskwright.files.images import read_header, read_image, write_image
+from maskwright.files.listing import IMAGE_SUFFIXES, files_in
+from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask
+from maskwright.files.opening import MAX_PIXELS
+from maskwright.files.readers import Reader, readers
+from maskwright.files.stored import Header, Stored
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "Header",
+    "Mask",
+    "MaskStyle",
+    "Reader",
+    "Stored",
+    "files_in",
+    "read_header",
+    "read_image",
+    "read_mask",
+    "readers",
+    "write_image",
+    "write_mask",
+]

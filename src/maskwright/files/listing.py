@@ -1,0 +1,74 @@
+"""Folders: the files worth looking at, in the order a person would put them."""
+
+import os
+import re
+from collections.abc import Collection, Iterator, Set
+from pathlib import Path
+from typing import Final
+
+from maskwright.errors import ReadError
+from maskwright.files.readers import readers
+
+# What file managers leave behind. Hidden files are passed over anyway.
+_LITTER: Final = {"thumbs.db", "ehthumbs.db", "desktop.ini"}
+
+
+class _Suffixes(Set[str]):
+    """The suffixes of all readers at the time of asking, so that a plug-in's are among them."""
+
+    def __contains__(self, suffix: object) -> bool:
+        return any(suffix in reader.suffixes for _, reader in readers.items())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({suffix for _, reader in readers.items() for suffix in reader.suffixes}))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(map(repr, self))}}}"
+
+
+IMAGE_SUFFIXES: Final[Set[str]] = _Suffixes()
+"""Suffixes of the files worth looking at, lower case with the dot: `.png`, `.tif` …, as the readers name
+them.
+"""
+
+
+def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> list[Path]:
+    """The files of a folder with such a suffix, in capitals or not, in natural order: img2 stands before
+    img10.
+
+    Subfolders are not entered; hidden files and what file managers leave behind are passed over.
+
+    Raises:
+        ReadError: there is no such folder.
+    """
+    folder = Path(folder)
+    wanted = {f".{suffix.lstrip('.').lower()}" for suffix in suffixes}
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if _wanted(entry.name, wanted) and entry.is_file()]
+    except FileNotFoundError:
+        raise ReadError(
+            f"{folder} does not exist; a folder of images was expected there. Check the path."
+        ) from None
+    except NotADirectoryError:
+        raise ReadError(
+            f"{folder} is a file; a folder of images was expected. Name the folder around it."
+        ) from None
+    except OSError as error:
+        raise ReadError(f"{folder} cannot be listed ({error.strerror}). Check its permissions.") from error
+    return [folder / name for name in sorted(names, key=_natural)]
+
+
+def _wanted(name: str, suffixes: Set[str]) -> bool:
+    if name.startswith(".") or name.lower() in _LITTER:
+        return False
+    return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122 - a Path for each of a million names is slow
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    # Splitting at digits puts text at even places and numbers at odd ones, so unlike never meets unlike.
+    parts = re.split(r"(\d+)", name.lower())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name

@@ -1,0 +1,100 @@
+"""From a path to an opened picture, whatever its name says; and every way this can fail, told so that it can
+be mended.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from maskwright.errors import ReadError
+from maskwright.files.readers import Reader, readers
+from maskwright.files.stored import Stored
+
+MAX_PIXELS: Final = 1_000_000_000
+"""No more pixels than this are decoded at once: a square of 31,622 pixels."""
+
+HEAD: Final = 256
+"""Bytes a reader sees when it is asked whether the file is one of its own."""
+
+# Files that are often met where an image should be, and what to do about them.
+_STRANGERS: Final = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the picture itself; run `git lfs pull`"),
+    (b"%PDF", "a PDF; export its page as PNG"),
+    (b"\x89HDF", "an HDF5 file; export the array as TIFF"),
+    (b"\x93NUMPY", "a NumPy array; save it with `maskwright.files.write_image`"),
+    (b"PK\x03\x04", "a ZIP archive; unpack it first"),
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+)
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Stored]:
+    """The picture in a file, for the length of a block; the kind of file is told by its first bytes.
+
+    Whatever goes wrong in the block, in reading or in judging what was read, comes out as a `ReadError` that
+    names the file. A `ReadError` raised inside gives only the predicate: "holds 3 channels. …".
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            yield _reader_for(file).open(file)
+    except ReadError as error:
+        raise ReadError(f"{path} {error}") from error.__cause__
+    except FileNotFoundError:
+        raise ReadError(f"{path} does not exist; an image file was expected there. Check the path.") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise ReadError(_closed_door(path)) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ReadError(
+            f"{path} cannot be read as the image it should be ({type(error).__name__}: {error}). "
+            "It is damaged or was cut short: copy, download or export it again."
+        ) from error
+
+
+def check_size(stored: Stored) -> None:
+    """Nothing, or an error for a picture too large to decode at once.
+
+    Raises:
+        ReadError: there are more than `MAX_PIXELS` pixels, or none.
+    """
+    size = f"{stored.width}×{stored.height} pixels"
+    if stored.height < 1 or stored.width < 1:
+        raise ReadError(f"says that it holds {size}. It is damaged: copy or export it again.")
+    if stored.height * stored.width > MAX_PIXELS:
+        raise ReadError(
+            f"says that it holds {size}; at most {MAX_PIXELS:,} are read at once. "
+            "Cut it into smaller files, or export it again if this size cannot be true."
+        )
+
+
+def _reader_for(file: BinaryIO) -> type[Reader]:
+    head = file.read(HEAD)
+    file.seek(0)
+    for name in readers:
+        if readers[name].recognises(head):
+            return readers[name]
+    raise ReadError(_unknown(head))
+
+
+def _unknown(head: bytes) -> str:
+    if not head:
+        return "is empty (0 bytes); an image file was expected. Copy, download or export it again."
+    for start, what in _STRANGERS:
+        if head.startswith(start):
+            return f"is {what}."
+    known = ", ".join(sorted({suffix for _, reader in readers.items() for suffix in reader.suffixes}))
+    if not any(byte < 9 for byte in head):  # control characters do not occur in text
+        return f"holds text, not an image (known kinds: {known}). Check whether the right file has this name."
+    return (
+        f"is no image of a kind we know ({known}): it starts with {head[:8]!r}. "
+        "Export it as PNG or TIFF; both keep every value."
+    )
+
+
+def _closed_door(path: Path) -> str:
+    if path.is_dir():  # Windows calls this, too, a lack of permission
+        return f"{path} is a folder; one image file was expected. `maskwright.files.files_in` lists them."
+    return f"{path} may not be read by this user; an image file was expected. Change its permissions."

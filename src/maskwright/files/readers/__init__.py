@@ -1,0 +1,43 @@
+"""Readers of picture files: an open list. A new format is a new file beside `pillow.py`, the shortest
+neighbour.
+"""
+
+from typing import BinaryIO, ClassVar, Final, Protocol
+
+from maskwright.files.stored import Stored
+from maskwright.registry import Registry
+
+
+class Reader(Protocol):
+    """What a kind of file must be able to do. Register the class; no object of it is ever made.
+
+    The module of a reader is imported as soon as anybody lists a folder, so it imports heavy packages only in
+    `open`.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """What names of such files end in, lower case with the dot. Only for listing folders: see
+    `recognises`.
+    """
+
+    @staticmethod
+    def recognises(head: bytes) -> bool:
+        """Whether a file that starts with these (up to 256) bytes is of this kind, whatever its name."""
+        ...
+
+    @staticmethod
+    def open(file: BinaryIO) -> Stored:
+        """The picture in the file, its header read and its samples not yet decoded.
+
+        The file stands at its start and stays open until the picture is decoded; closing it is not the
+        reader's work.
+
+        Raises:
+            ReadError: a predicate, before which the name of the file is put: "holds 3 frames. Split it …".
+            Exception: anything else is told as "damaged or cut short".
+        """
+        ...
+
+
+readers: Final = Registry[type[Reader]]("reader", "maskwright.files.readers")
+"""All readers. The first that recognises a file, in order of name, reads it."""

@@ -1,0 +1,107 @@
+"""What stands in a file, and how it becomes an image. Shapes: H W the picture, C its channels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from maskwright.errors import ReadError
+from maskwright.files.orientation import swaps_sides, upright
+
+Array = np.ndarray[Any, Any]
+
+KEPT: Final = {"bool": "uint8", "uint8": "uint8", "uint16": "uint16"}
+"""The types that stay integers in an image; every other number becomes float32."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Size and type of the array that `read_image` would give."""
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """An opened picture: what its file says of it, and `decode` for the samples, which costs the time.
+
+    `decode` gives the stored samples (H, W, C) without alpha, palette indices as they are (C = 1), colours as
+    RGB, not yet turned. It is called while the file is open, at most once.
+    """
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+    decode: Callable[[], Array]
+    orientation: int = 1  # EXIF: 1 to 8
+    palette: Array | None = None  # (colours, 3) uint8
+    bits: int = 8  # of a sample; grey of 1, 2 and 4 bits is stretched to 8 in images
+    inverted: bool = False  # zero is shown as white
+
+    @property
+    def header(self) -> Header:
+        """What `read_image` will give."""
+        height, width = (self.height, self.width)
+        if swaps_sides(self.orientation):
+            height, width = width, height
+        channels = self.channels if self.palette is None or is_grey(self.palette) else 3
+        return Header(height, width, channels, KEPT.get(self.dtype, "float32"))
+
+
+def is_grey(colours: Array) -> bool:
+    """Whether these colours (…, 3) are all shades of grey."""
+    red = colours[..., 0]
+    return bool((red == colours[..., 1]).all() and (red == colours[..., 2]).all())
+
+
+def image_of(stored: Stored) -> Array:
+    """The picture as it is meant to be seen: (H, W, C) in uint8, uint16 or float32, contiguous, upright."""
+    values = stored.decode()
+    values = _shown(values, stored) if stored.palette is None else looked_up(values, stored.palette)
+    return np.ascontiguousarray(upright(_kept(values), stored.orientation))
+
+
+def looked_up(index_HW1: Array, palette: Array) -> Array:
+    """The colours (H, W, 3) of a palette (colours, 3) at these indices; (H, W, 1) if all of them are grey."""
+    channels = 1 if is_grey(palette) else 3
+    table = np.zeros((256, channels), np.uint8)  # an index past the end of the palette is shown black
+    table[: len(palette)] = palette[:, :channels]
+    return table.take(index_HW1[:, :, 0], axis=0)
+
+
+def _shown(values: Array, stored: Stored) -> Array:
+    if stored.inverted:
+        values = values.dtype.type(2**stored.bits - 1) - values
+    if stored.bits < 8:
+        values = values * np.uint8(255 // (2**stored.bits - 1))
+    return values
+
+
+def _kept(values: Array) -> Array:
+    """The same numbers in the type the header promised."""
+    if values.dtype.name in KEPT:
+        return values.astype(KEPT[values.dtype.name], copy=False)
+    with np.errstate(over="ignore"):
+        floats = values.astype(np.float32)
+    if values.dtype.kind == "f" and (np.isinf(floats) & np.isfinite(values)).any():
+        raise ReadError(
+            "holds numbers beyond 3.4e38, the largest of float32. Divide them by a constant first."
+        )
+    if values.dtype.kind in "iu" and not _exact(values, floats):
+        raise ReadError(
+            f"holds {values.dtype.name} numbers that float32 cannot tell from their neighbours "
+            f"(largest: {values.max()}). Subtract a constant, or save it as uint16 or float32."
+        )
+    return floats
+
+
+def _exact(integers: Array, floats: Array) -> bool:
+    # float64 holds every integer up to 2^53; beyond it, equality there would prove nothing.
+    if max(abs(int(integers.min())), abs(int(integers.max()))) > 2**53:
+        return False
+    return bool((integers.astype(np.float64) == floats.astype(np.float64)).all())

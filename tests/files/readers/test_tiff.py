@@ -1,0 +1,196 @@
+import logging
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from maskwright.errors import ReadError
+from maskwright.files import Header, read_header, read_image, read_mask
+
+LAYOUTS = [{}, {"rowsperstrip": 3}, {"tile": (16, 16)}]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "zstd"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("bands", ["grey", "rgb", "rgb-separate", "five"])
+def test_every_layout_gives_the_painted_values(layout, compression, dtype, byteorder, bands, tmp_path, paint):
+    channels = {"grey": 1, "five": 5}.get(bands, 3)
+    picture = paint(19, 21, channels, dtype="uint8").astype(dtype)
+    array, planes = {
+        "grey": (picture[:, :, 0], None),
+        "rgb-separate": (np.moveaxis(picture, 2, 0), "separate"),
+    }.get(bands, (picture, "contig"))
+    tifffile.imwrite(
+        tmp_path / "image.tif", array, photometric="rgb" if channels == 3 else "minisblack",
+        planarconfig=planes, compression=compression, byteorder=byteorder, **layout,
+    )  # fmt: skip
+
+    image = read_image(tmp_path / "image.tif")
+
+    np.testing.assert_array_equal(image, picture, strict=True)
+    assert image.dtype.isnative
+    assert image.flags.c_contiguous
+    assert read_header(tmp_path / "image.tif") == Header(19, 21, channels, dtype)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given"), [("int16", "float32"), ("uint32", "float32"), ("float16", "float32")]
+)
+def test_other_numbers_become_float32(dtype, given, tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", np.array([[0, 1], [2, 3]], dtype), photometric="minisblack")
+
+    image = read_image(tmp_path / "image.tif")
+
+    assert image[:, :, 0].tolist() == [[0, 1], [2, 3]]
+    assert image.dtype == read_header(tmp_path / "image.tif").dtype == given
+
+
+def test_numbers_that_float32_would_change_are_told_by_name(tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", np.array([[2**24 + 1]], np.int32), photometric="minisblack")
+
+    with pytest.raises(ReadError, match=r"image\.tif holds int32 numbers"):
+        read_image(tmp_path / "image.tif")
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_bigtiff_is_tiff(bigtiff, tmp_path, paint):
+    tifffile.imwrite(tmp_path / "image.tif", paint(4, 5), bigtiff=bigtiff)
+
+    np.testing.assert_array_equal(read_image(tmp_path / "image.tif")[:, :, 0], paint(4, 5))
+
+
+@pytest.mark.parametrize(("extra", "kept"), [("unassalpha", 3), ("assocalpha", 3), ("unspecified", 4)])
+def test_a_band_is_dropped_only_if_the_file_calls_it_alpha(extra, kept, tmp_path, paint):
+    picture = paint(6, 7, 4)
+    tifffile.imwrite(tmp_path / "image.tif", picture, photometric="rgb", extrasamples=[extra])
+
+    np.testing.assert_array_equal(read_image(tmp_path / "image.tif"), picture[:, :, :kept])
+    assert read_header(tmp_path / "image.tif").channels == kept
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "bool"])
+def test_zero_is_white_is_turned_round_in_images(dtype, tmp_path):
+    stored = np.array([[0, 1]], dtype)
+    tifffile.imwrite(tmp_path / "image.tif", stored, photometric="miniswhite")
+
+    expected = {"uint8": [255, 254], "uint16": [65535, 65534], "bool": [255, 0]}[dtype]
+    assert read_image(tmp_path / "image.tif").ravel().tolist() == expected
+
+
+def test_inks_become_the_colours_that_pillow_shows(tmp_path, paint):
+    picture = Image.frombytes("CMYK", (7, 6), paint(6, 7, 4).tobytes())
+    picture.save(tmp_path / "print.tif")
+
+    expected = np.array(picture.convert("RGB")).astype(int)
+    np.testing.assert_allclose(read_image(tmp_path / "print.tif").astype(int), expected, atol=1)
+    assert read_header(tmp_path / "print.tif") == Header(6, 7, 3, "uint8")
+
+
+def test_jpeg_within_tiff_gives_what_pillow_decodes(tmp_path):
+    colours = np.full((32, 32, 3), (200, 100, 50), np.uint8)
+    Image.fromarray(colours).save(tmp_path / "image.tif", compression="jpeg")
+
+    np.testing.assert_allclose(read_image(tmp_path / "image.tif").astype(int), colours, atol=4)
+
+
+def test_a_palette_of_8_bit_numbers_in_16_bit_places_is_read(tmp_path):
+    colormap = np.zeros((3, 256), np.uint16)
+    colormap[:, 1] = (200, 100, 50)
+    tifffile.imwrite(
+        tmp_path / "mask.tif", np.array([[0, 1]], np.uint8), photometric="palette", colormap=colormap
+    )
+
+    assert read_image(tmp_path / "mask.tif").tolist() == [[[0, 0, 0], [200, 100, 50]]]
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "LAB"])
+def test_colours_we_do_not_know_are_refused_rather_than_guessed(mode, tmp_path, paint):
+    Image.fromarray(paint(6, 7, 3)).convert("YCbCr" if mode == "YCbCr" else "RGB").save(
+        tmp_path / "image.tif"
+    )
+    if mode == "LAB":
+        tifffile.imwrite(tmp_path / "image.tif", paint(6, 7, 3), photometric="cielab", planarconfig="contig")
+
+    for read in (read_image, read_header, read_mask):
+        with pytest.raises(ReadError, match="Export it as RGB"):
+            read(tmp_path / "image.tif")
+
+
+def test_complex_numbers_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", np.ones((2, 2), np.complex64), photometric="minisblack")
+
+    with pytest.raises(ReadError, match="plain numbers"):
+        read_image(tmp_path / "image.tif")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"photometric": "minisblack"},
+        {"imagej": True},
+        {"photometric": "minisblack", "metadata": None},
+        {"photometric": "minisblack", "truncate": True},
+        {"ome": True, "metadata": {"axes": "ZYX"}},
+    ],
+)
+def test_a_stack_is_refused_with_its_pages_counted(options, tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 8, 9), np.uint8), **options)
+
+    for read in (read_image, read_header, read_mask):
+        with pytest.raises(ReadError, match=r"stack\.tif is a stack of 5 pages of 9×8 pixels.*Split it"):
+            read(tmp_path / "stack.tif")
+
+
+def test_a_solid_of_voxels_is_refused(tmp_path):
+    volume = np.zeros((16, 32, 32), np.uint8)
+    tifffile.imwrite(
+        tmp_path / "volume.tif", volume, photometric="minisblack", volumetric=True, tile=(16, 16, 16)
+    )
+
+    with pytest.raises(ReadError, match=r"volume\.tif"):
+        read_image(tmp_path / "volume.tif")
+
+
+@pytest.mark.parametrize("first", ["thumbnail", "picture"])
+def test_overviews_and_thumbnails_are_no_pages(first, tmp_path, paint):
+    picture = paint(32, 48)
+    with tifffile.TiffWriter(tmp_path / "map.tif") as writer:
+        pages = [(picture, 0), (picture[::2, ::2], 1), (picture > 0, 4)]
+        for page, kind in pages if first == "picture" else pages[::-1]:
+            writer.write(page, subfiletype=kind, photometric="minisblack", metadata=None)
+
+    np.testing.assert_array_equal(read_image(tmp_path / "map.tif")[:, :, 0], picture)
+
+
+def test_a_stack_cut_after_its_first_page_is_not_read_as_one_picture(tmp_path, paint):
+    with tifffile.TiffWriter(tmp_path / "stack.tif") as writer:
+        for page in range(3):
+            writer.write(paint(64, 64 + page), photometric="minisblack", metadata=None)
+    data = (tmp_path / "stack.tif").read_bytes()
+    (tmp_path / "stack.tif").write_bytes(data[: len(data) // 3 + 100])
+
+    with pytest.raises(ReadError, match="cut short"):
+        read_image(tmp_path / "stack.tif")
+
+
+def test_a_damaged_tiff_leaves_the_screen_to_our_error(tmp_path, paint, capsys, caplog):
+    """Without a handler, Python prints what tifffile logs."""
+    tifffile.imwrite(tmp_path / "image.tif", paint(64, 64))
+    data = (tmp_path / "image.tif").read_bytes()
+    (tmp_path / "image.tif").write_bytes(data[:4] + b"\xff\xff\xff\x7f" + data[8:])
+
+    with pytest.raises(ReadError, match=r"image\.tif"):
+        read_image(tmp_path / "image.tif")
+
+    assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("tifffile").handlers)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_header_is_read_without_decoding(tmp_path, paint, monkeypatch):
+    tifffile.imwrite(tmp_path / "image.tif", paint(8, 9, 3), photometric="rgb")
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda *args, **kwargs: pytest.fail("decoded"))
+
+    assert read_header(tmp_path / "image.tif") == Header(8, 9, 3, "uint8")
