@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -22,7 +23,9 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._parts: dict[str, T] = {}
-        self._complete = False
+        self._complete = self._filling = False
+        # Readers are first looked up by several threads at once; a part may look at its own list while imported.
+        self._lock = threading.RLock()
 
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that puts a part on the list. A name is given once."""
@@ -61,7 +64,17 @@ class Registry(Generic[T]):
     def _fill(self) -> None:
         if self._complete:
             return
-        self._complete = True  # first, since a part may look at its own list while it is imported
+        with self._lock:
+            if self._filling or self._complete:
+                return
+            self._filling = True
+            try:
+                self._import_all()
+                self._complete = True
+            finally:
+                self._filling = False
+
+    def _import_all(self) -> None:
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")

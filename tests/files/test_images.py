@@ -36,9 +36,7 @@ def test_every_format_gives_the_painted_values(kind, compression, mode, size, tm
     seen = np.array(picture.convert({"P": "RGB", "1": "L"}.get(mode, mode)))
     expected = seen.reshape(*size, -1)[:, :, : MODES[mode]]
     path = tmp_path / "picture"
-    picture.save(
-        path, kind, lossless=True, exact=True, **({"compression": compression} if compression else {})
-    )
+    picture.save(path, kind, lossless=True, exact=True, **({"compression": compression} if compression else {}))
 
     assert_reads_as(path, np.ascontiguousarray(expected))
 
@@ -56,9 +54,7 @@ def test_jpeg_gives_what_pillow_decodes(mode, options, tmp_path, paint):
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize(
-    "shape", [(7, 5), (7, 5, 1), (7, 5, 3), (1, 6), (6, 1, 3), (1, 1), (2, 3, 3), (3, 3, 1)]
-)
+@pytest.mark.parametrize("shape", [(7, 5), (7, 5, 1), (7, 5, 3), (1, 6), (6, 1, 3), (1, 1), (2, 3, 3), (3, 3, 1)])
 def test_a_written_image_reads_back_exactly(suffix, dtype, shape, tmp_path, paint):
     array = paint(*shape, dtype=dtype)
 
@@ -68,9 +64,7 @@ def test_a_written_image_reads_back_exactly(suffix, dtype, shape, tmp_path, pain
 
 
 @given(
-    array=hnp.arrays(
-        np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.floats(width=32)
-    ),
+    array=hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.floats(width=32)),
     colours=st.booleans(),
 )
 def test_floats_read_back_exactly(array, colours, tmp_path_factory):

@@ -19,9 +19,7 @@ styles = st.one_of(
     st.just(GREY),
     st.just(MaskStyle(dtype="uint16")),
     st.just(MaskStyle(mode="colour")),
-    st.lists(colours, min_size=1, max_size=256).map(
-        lambda palette: MaskStyle(mode="palette", palette=palette)
-    ),
+    st.lists(colours, min_size=1, max_size=256).map(lambda palette: MaskStyle(mode="palette", palette=palette)),
 )
 
 
@@ -35,9 +33,7 @@ def limit(style):
 def test_read_mask_gives_back_what_write_mask_wrote(style, suffix, data, tmp_path_factory):
     elements = st.integers(0, limit(style))
     values = data.draw(hnp.arrays(data.draw(st.sampled_from(["int64", "uint32"])), shapes, elements=elements))
-    grey_ramp = style.palette is not None and all(
-        (n, n, n) == colour for n, colour in enumerate(style.palette)
-    )
+    grey_ramp = style.palette is not None and all((n, n, n) == colour for n, colour in enumerate(style.palette))
     grey_colours = style.mode == "colour" and (values % 2**16 == values // 2**16 * 257).all()
     assume(not grey_ramp and not grey_colours)
 
@@ -60,13 +56,14 @@ def test_colours_that_are_all_grey_come_back_when_colours_are_asked_for(values, 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_other_programs_see_the_colours_of_a_palette(suffix, tmp_path):
-    path = write_mask(
-        tmp_path / f"mask{suffix}", np.array([[0, 1, 2]]), MaskStyle(mode="palette", palette=PETS)
-    )
+    path = write_mask(tmp_path / f"mask{suffix}", np.array([[0, 1, 2]]), MaskStyle(mode="palette", palette=PETS))
 
     with Image.open(path) as picture:
         assert picture.mode == "P"
         assert [tuple(colour) for colour in np.array(picture.convert("RGB"))[0].tolist()] == list(PETS)
+    if suffix == ".tif":
+        with tifffile.TiffFile(path) as file:
+            assert file.pages[0].colormap[:, 1].tolist() == [128 * 257, 0, 0]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF", "BMP"])

@@ -70,11 +70,7 @@ def test_a_file_cut_short_is_told_by_name(kind, part, tmp_path):
     for read in (read_image, read_mask):
         with pytest.raises(ReadError, match="half an image") as caught:
             read(path)
-        assert (
-            "again" in str(caught.value)
-            or "Check whether" in str(caught.value)
-            or "Export" in str(caught.value)
-        )
+        assert "again" in str(caught.value) or "Check whether" in str(caught.value) or "Export" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", WHOLE)
@@ -239,8 +235,6 @@ def test_a_users_own_reader_is_asked_too(tmp_path, monkeypatch):
 def test_importing_the_floor_loads_no_library_of_formats():
     """The command line must answer `--help` at once."""
     code = "import sys, maskwright.files; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert not {"PIL", "tifffile", "imagecodecs", "torch"} & set(loaded)

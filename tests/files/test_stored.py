@@ -64,15 +64,14 @@ def test_few_bits_are_stretched_to_eight(bits, top):
 
 
 def test_a_palette_is_expanded_and_an_index_past_its_end_is_black():
-    picture = stored(
-        np.array([[[1], [0], [2]]], np.uint8), palette=np.array([[9, 8, 7], [1, 2, 3]], np.uint8)
-    )
+    picture = stored(np.array([[[1], [0], [2]]], np.uint8), palette=np.array([[9, 8, 7], [1, 2, 3]], np.uint8))
 
     assert image_of(picture).tolist() == [[[1, 2, 3], [9, 8, 7], [0, 0, 0]]]
     assert picture.header == Header(1, 3, 3, "uint8")
 
 
-def test_a_palette_that_says_nothing_leaves_grey():
+def test_a_palette_of_greys_gives_one_channel():
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
     assert image_of(stored(np.array([[[7]]], np.uint8), palette=ramp)).tolist() == [[[7]]]
+    assert stored(np.array([[[7]]], np.uint8), palette=ramp[::-1]).header.channels == 1

@@ -171,7 +171,7 @@ def _measure(root: Path, entry: Entry, name: str) -> tuple[Sample, MaskStyle | N
         name=name,
         image=_relative(entry.image, root),
         mask=_relative(entry.mask, root) if entry.mask else None,
-        split=entry.split,  # type: ignore[arg-type]  # pydantic checks it
+        split=entry.split,
         content=hashlib.blake2b(entry.image.read_bytes(), digest_size=12).hexdigest(),
         height=height,
         width=width,

@@ -1,6 +1,6 @@
 """Classes: which value in the user's masks means what, and which pixels count nowhere."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -184,7 +184,7 @@ def _colours(values: list[int], style: MaskStyle) -> tuple[Labels, str]:
     return _labels(parts, (), style), f"masks hold {len(values)} colours, each taken as a class"
 
 
-def _labels(parts: list[tuple[str, tuple[int, ...]]], ignored: tuple[int, ...], style: MaskStyle) -> Labels:
+def _labels(parts: Sequence[tuple[str, tuple[int, ...]]], ignored: tuple[int, ...], style: MaskStyle) -> Labels:
     if len(parts) > IGNORED:
         raise DataError(f"{len(parts)} classes are more than the {IGNORED} that fit; merge some in dataset.yaml.")
     classes = []

@@ -25,9 +25,7 @@ def encode(path: Path, array: Array, palette: Array | None = None, name: str = "
     suffix = path.suffix.lower()
     name = name or str(path)
     if suffix not in _WRITERS:
-        raise SettingError(
-            f"{name} should end in one of {', '.join(_WRITERS)}: the suffix chooses the format."
-        )
+        raise SettingError(f"{name} should end in one of {', '.join(_WRITERS)}: the suffix chooses the format.")
     writer, types = _WRITERS[suffix]
     if array.dtype.name not in types:
         raise SettingError(

@@ -63,8 +63,7 @@ def write_image(path: str | Path, array: Array) -> Path:
         array = array[:, :, 0]
     if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise SettingError(
-            f"An array of shape {array.shape} cannot be written to {path}; "
-            "(H, W), (H, W, 1) or (H, W, 3) was expected."
+            f"An array of shape {array.shape} cannot be written to {path}; (H, W), (H, W, 1) or (H, W, 3) was expected."
         )
     with replacing(path) as temporary:
         encode(temporary, array, name=str(path))

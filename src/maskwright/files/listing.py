@@ -50,13 +50,9 @@ def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> 
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if _wanted(entry.name, wanted) and entry.is_file()]
     except FileNotFoundError:
-        raise ReadError(
-            f"{folder} does not exist; a folder of images was expected there. Check the path."
-        ) from None
+        raise ReadError(f"{folder} does not exist; a folder of images was expected there. Check the path.") from None
     except NotADirectoryError:
-        raise ReadError(
-            f"{folder} is a file; a folder of images was expected. Name the folder around it."
-        ) from None
+        raise ReadError(f"{folder} is a file; a folder of images was expected. Name the folder around it.") from None
     except OSError as error:
         raise ReadError(f"{folder} cannot be listed ({error.strerror}). Check its permissions.") from error
     return [folder / name for name in sorted(names, key=_natural)]

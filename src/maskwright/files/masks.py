@@ -77,17 +77,15 @@ def write_mask(path: str | Path, values: Array, style: MaskStyle) -> Path:
     """Write values (H, W) to a `.png` or `.tif` file, atomically, so that `read_mask` gives both back.
     Returns the path.
 
-    A file does not tell grey from colours or a palette that happen to be all grey: such a mask comes back as
-    grey unless it is read with `colour=True`.
+    A file does not tell grey from colours that happen to be all grey, nor from a palette in which index i is
+    grey i: such a mask comes back as grey. With `colour=True` the colours come back.
 
     Raises:
         SettingError: a value does not fit the style, or the suffix is another; says what would.
     """
     path = Path(path)
     if path.suffix.lower() not in MASK_SUFFIXES:
-        raise SettingError(
-            f"{path} should end in .png or .tif: other formats do not keep every value of a mask."
-        )
+        raise SettingError(f"{path} should end in .png or .tif: other formats do not keep every value of a mask.")
     values = np.asarray(values)
     _check(values, style, path)
     with replacing(path) as temporary:
@@ -123,9 +121,7 @@ def _colours(values_HWC: Array) -> Mask:
             f"holds {values_HWC.shape[2]} channels of {values_HWC.dtype.name}; a mask's colours are three of "
             "uint8. Export it with 8 bits a channel, or as grey."
         )
-    red, green, blue = np.moveaxis(
-        np.broadcast_to(values_HWC, (*values_HWC.shape[:2], 3)).astype(np.uint32), 2, 0
-    )
+    red, green, blue = np.moveaxis(np.broadcast_to(values_HWC, (*values_HWC.shape[:2], 3)).astype(np.uint32), 2, 0)
     return Mask(red << 16 | green << 8 | blue, MaskStyle(mode="colour"))
 
 
@@ -146,9 +142,7 @@ def _whole(values: Array) -> Array:
     for dtype in (np.uint16, np.uint32, np.int32):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return values.astype(dtype)
-    raise ReadError(
-        f"holds values from {low} to {high}; those of a mask fit in 32 bits. Number its objects anew."
-    )
+    raise ReadError(f"holds values from {low} to {high}; those of a mask fit in 32 bits. Number its objects anew.")
 
 
 def _check(values: Array, style: MaskStyle, path: Path) -> None:

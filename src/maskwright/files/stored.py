@@ -89,9 +89,7 @@ def _kept(values: Array) -> Array:
     with np.errstate(over="ignore"):
         floats = values.astype(np.float32)
     if values.dtype.kind == "f" and (np.isinf(floats) & np.isfinite(values)).any():
-        raise ReadError(
-            "holds numbers beyond 3.4e38, the largest of float32. Divide them by a constant first."
-        )
+        raise ReadError("holds numbers beyond 3.4e38, the largest of float32. Divide them by a constant first.")
     if values.dtype.kind in "iu" and not _exact(values, floats):
         raise ReadError(
             f"holds {values.dtype.name} numbers that float32 cannot tell from their neighbours "

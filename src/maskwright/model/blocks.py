@@ -1,5 +1,7 @@
 """The parts a U-Net is made of: convolution units, blocks, and the ways down and up. Shapes: B C H W."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -54,9 +56,7 @@ class PlainBlock(nn.Module):
     def __init__(self, record: UNetRecord, channels_in: int, channels_out: int, count: int, dropout: float):
         super().__init__()
         widths = [channels_in] + [channels_out] * count
-        self.convolutions = nn.Sequential(
-            *(convolution(record, a, b) for a, b in zip(widths, widths[1:], strict=False))
-        )
+        self.convolutions = nn.Sequential(*(convolution(record, a, b) for a, b in pairwise(widths)))
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
@@ -72,10 +72,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         widths = [channels_in] + [channels_out] * count
         self.convolutions = nn.Sequential(
-            *(
-                convolution(record, a, b, active=i < count - 1)
-                for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
-            )
+            *(convolution(record, a, b, active=i < count - 1) for i, (a, b) in enumerate(pairwise(widths)))
         )
         self.shortcut: nn.Module = nn.Identity()
         if channels_in != channels_out:

@@ -36,9 +36,7 @@ def test_every_layout_gives_the_painted_values(layout, compression, dtype, byteo
     assert read_header(tmp_path / "image.tif") == Header(19, 21, channels, dtype)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "given"), [("int16", "float32"), ("uint32", "float32"), ("float16", "float32")]
-)
+@pytest.mark.parametrize(("dtype", "given"), [("int16", "float32"), ("uint32", "float32"), ("float16", "float32")])
 def test_other_numbers_become_float32(dtype, given, tmp_path):
     tifffile.imwrite(tmp_path / "image.tif", np.array([[0, 1], [2, 3]], dtype), photometric="minisblack")
 
@@ -99,18 +97,14 @@ def test_jpeg_within_tiff_gives_what_pillow_decodes(tmp_path):
 def test_a_palette_of_8_bit_numbers_in_16_bit_places_is_read(tmp_path):
     colormap = np.zeros((3, 256), np.uint16)
     colormap[:, 1] = (200, 100, 50)
-    tifffile.imwrite(
-        tmp_path / "mask.tif", np.array([[0, 1]], np.uint8), photometric="palette", colormap=colormap
-    )
+    tifffile.imwrite(tmp_path / "mask.tif", np.array([[0, 1]], np.uint8), photometric="palette", colormap=colormap)
 
     assert read_image(tmp_path / "mask.tif").tolist() == [[[0, 0, 0], [200, 100, 50]]]
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "LAB"])
 def test_colours_we_do_not_know_are_refused_rather_than_guessed(mode, tmp_path, paint):
-    Image.fromarray(paint(6, 7, 3)).convert("YCbCr" if mode == "YCbCr" else "RGB").save(
-        tmp_path / "image.tif"
-    )
+    Image.fromarray(paint(6, 7, 3)).convert("YCbCr" if mode == "YCbCr" else "RGB").save(tmp_path / "image.tif")
     if mode == "LAB":
         tifffile.imwrite(tmp_path / "image.tif", paint(6, 7, 3), photometric="cielab", planarconfig="contig")
 
@@ -146,9 +140,7 @@ def test_a_stack_is_refused_with_its_pages_counted(options, tmp_path):
 
 def test_a_solid_of_voxels_is_refused(tmp_path):
     volume = np.zeros((16, 32, 32), np.uint8)
-    tifffile.imwrite(
-        tmp_path / "volume.tif", volume, photometric="minisblack", volumetric=True, tile=(16, 16, 16)
-    )
+    tifffile.imwrite(tmp_path / "volume.tif", volume, photometric="minisblack", volumetric=True, tile=(16, 16, 16))
 
     with pytest.raises(ReadError, match=r"volume\.tif"):
         read_image(tmp_path / "volume.tif")
@@ -169,11 +161,38 @@ def test_a_stack_cut_after_its_first_page_is_not_read_as_one_picture(tmp_path, p
     with tifffile.TiffWriter(tmp_path / "stack.tif") as writer:
         for page in range(3):
             writer.write(paint(64, 64 + page), photometric="minisblack", metadata=None)
-    data = (tmp_path / "stack.tif").read_bytes()
-    (tmp_path / "stack.tif").write_bytes(data[: len(data) // 3 + 100])
+    with tifffile.TiffFile(tmp_path / "stack.tif") as file:
+        second = file.pages[1].offset
+    (tmp_path / "stack.tif").write_bytes((tmp_path / "stack.tif").read_bytes()[:second])
 
-    with pytest.raises(ReadError, match="cut short"):
+    with pytest.raises(ReadError, match="a further page is missing"):
         read_image(tmp_path / "stack.tif")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_header_tells_that_pixels_are_missing(layout, tmp_path, paint):
+    tifffile.imwrite(tmp_path / "image.tif", paint(64, 64), photometric="minisblack", **layout)
+    data = (tmp_path / "image.tif").read_bytes()
+    (tmp_path / "image.tif").write_bytes(data[:-100])
+
+    for read in (read_header, read_image):
+        with pytest.raises(ReadError, match="pixels are missing"):
+            read(tmp_path / "image.tif")
+
+
+def test_a_strip_that_is_not_listed_is_missing(tmp_path, paint):
+    """Its rows would be read as whatever the memory held."""
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, paint(64, 64), photometric="minisblack", rowsperstrip=8, compression="zlib", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        counts = [file.pages[0].tags[code].offset + 4 for code in (273, 279)]  # of strips: offsets, lengths
+    data = bytearray(path.read_bytes())
+    for place in counts:
+        data[place] = 7
+    path.write_bytes(data)
+
+    with pytest.raises(ReadError, match="pixels are missing"):
+        read_image(path)
 
 
 def test_a_damaged_tiff_leaves_the_screen_to_our_error(tmp_path, paint, capsys, caplog):

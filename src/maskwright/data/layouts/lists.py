@@ -28,7 +28,7 @@ class Lists:
 
 
 def _read(path: Path, split: str) -> list[Entry]:
-    entries = []
+    entries: list[Entry] = []
     for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), start=1):
         parts = line.replace(",", " ").split()
         if not parts:

@@ -61,13 +61,12 @@ def pair(
                     f"--skip {mask.name}."
                 )
             by_key[key] = mask
-        waiting = []
+        waiting: list[Path] = []
         for image in left_images:
-            mask = by_key.pop(of_image(image), None)
-            if mask is None:
-                waiting.append(image)
+            if (key := of_image(image)) in by_key:
+                entries.append(Entry(image, by_key.pop(key), split))
             else:
-                entries.append(Entry(image, mask, split))
+                waiting.append(image)
         left_images, left_masks = waiting, list(by_key.values())
     return entries, left_images, left_masks
 

@@ -97,8 +97,8 @@ def _grey_as_grey(stored: Stored) -> Stored:
     """
     if stored.palette is None or not is_grey(palette := stored.palette):
         return stored
-    black = np.flatnonzero(palette.any(axis=1))
-    greys = palette[: black[-1] + 1 if black.size else 0, 0]  # what follows the last colour only fills up
+    lit = np.flatnonzero(palette.any(axis=1))
+    greys = palette[: lit[-1] + 1 if lit.size else 0, 0]  # what follows the last colour only fills up
     if len(greys) == 0 or len(set(greys.tolist())) < len(greys):
         return stored  # here indices are told apart that look alike, so they are what is meant
     return replace(stored, palette=None, decode=lambda: looked_up(stored.decode(), palette))

@@ -51,9 +51,7 @@ class Png:
             few = stored_from(PngImageFile(file))
             return Stored(height, width, 1, "uint8", few.decode, orientation, few.palette, few.bits)
         channels, dtype = _CHANNELS[colours], f"uint{bits}"
-        return Stored(
-            height, width, channels, dtype, lambda: _decode(file, chunks, channels), orientation, bits=bits
-        )
+        return Stored(height, width, channels, dtype, lambda: _decode(file, chunks, channels), orientation, bits=bits)
 
 
 def _decode(file: BinaryIO, chunks: list[_Chunk], channels: int) -> Array:
@@ -79,9 +77,7 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
         kind, length = head[4:], int.from_bytes(head[:4], "big")
         start += 8
         if len(head) < 8 or start + length + 4 > size:
-            raise ReadError(
-                "is a PNG that was cut short: its end is missing. Copy, download or export it again."
-            )
+            raise ReadError("is a PNG that was cut short: its end is missing. Copy, download or export it again.")
         yield _Chunk(kind, start, length)
         start += length + 4
 

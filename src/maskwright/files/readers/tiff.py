@@ -88,9 +88,7 @@ def _only_page(tiff: "TiffFile", file: BinaryIO) -> "TiffPage":
         if len(full) > 1:
             raise ReadError(_stack(len(pages), full[0]))
     if not full:
-        raise ReadError(
-            "is a TIFF without a picture. It is damaged or was cut short: copy or export it again."
-        )
+        raise ReadError("is a TIFF without a picture. It is damaged or was cut short: copy or export it again.")
     page = full[0]
     # Some programs write many pages behind the description of one.
     if page.is_imagej or page.is_shaped or page.is_stk:
@@ -99,9 +97,7 @@ def _only_page(tiff: "TiffFile", file: BinaryIO) -> "TiffPage":
             raise ReadError(_stack(count, page))
     file.seek(pages.next_page_offset or 0)
     if any(file.read(tiff.tiff.offsetsize)):
-        raise ReadError(
-            "is a TIFF that was cut short: a further page is missing. Copy, download or export it again."
-        )
+        raise ReadError("is a TIFF that was cut short: a further page is missing. Copy, download or export it again.")
     return page
 
 
@@ -123,9 +119,7 @@ def _check_tags(page: "TiffPage", file: BinaryIO) -> None:
     entries = file.read(count * tiff.tagsize)
     codes = {code for (code,) in struct.iter_unpack(f"{tiff.byteorder}H{tiff.tagsize - 2}x", entries)}
     if lost := sorted(codes & _NEEDED - set(page.tags.keys())):
-        raise ReadError(
-            f"is a damaged TIFF: tag {lost[0]} cannot be read. Copy, download or export it again."
-        )
+        raise ReadError(f"is a damaged TIFF: tag {lost[0]} cannot be read. Copy, download or export it again.")
 
 
 def _check_kind(page: "TiffPage") -> None:
@@ -141,9 +135,7 @@ def _check_kind(page: "TiffPage") -> None:
         readable = False
     if not readable:
         name = getattr(page.photometric, "name", page.photometric)
-        raise ReadError(
-            f"stores its colours in the way {name} ({page.dtype.name}). Export it as RGB or grey."
-        )
+        raise ReadError(f"stores its colours in the way {name} ({page.dtype.name}). Export it as RGB or grey.")
 
 
 def _check_whole(page: "TiffPage", size: int) -> None:
@@ -151,16 +143,14 @@ def _check_whole(page: "TiffPage", size: int) -> None:
     ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False))
     parts = math.prod(page.chunked)
     if max(ends, default=size + 1) > size or (len(page.dataoffsets) < parts and not page.is_contiguous):
-        raise ReadError(
-            "is a TIFF that was cut short: pixels are missing. Copy, download or export it again."
-        )
+        raise ReadError("is a TIFF that was cut short: pixels are missing. Copy, download or export it again.")
 
 
 def _bands(page: "TiffPage") -> list[int]:
     """The bands that are no alpha."""
     count = page.samplesperpixel
     first_extra = count - len(page.extrasamples)
-    alpha = {first_extra + place for place, kind in enumerate(page.extrasamples) if False}
+    alpha = {first_extra + place for place, kind in enumerate(page.extrasamples) if int(kind) in _ALPHA}
     keep = [band for band in range(count) if band not in alpha]
     return keep[: {PALETTE: 1, CMYK: 4}.get(int(page.photometric), count)]
 

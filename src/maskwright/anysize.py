@@ -1,0 +1,29 @@
+"""A network over an image of any size: padded to what fits, in tiles if it is large, cut back to the image.
+
+Training validates with it and inference predicts with it, so both see the same.
+"""
+
+import torch
+from torch import Tensor
+
+from maskwright.model.sizes import fitting_input, geometry
+from maskwright.model.unet import UNet, mirror_to_multiple
+from maskwright.tiling import Tiles, logits_of, mirrored
+
+
+@torch.inference_mode()
+def image_logits(network: UNet, image_CHW: Tensor, tiles: Tiles) -> Tensor:
+    """Logits, K H W float32, of a normalised image C H W, in the image's own size.
+
+    A same-padded network sees the image mirrored up to a multiple of its stride; a valid one sees it mirrored all
+    around, as wide as its margin.
+    """
+    record = network.record
+    height, width = image_CHW.shape[-2:]
+    if record.padding == "same":
+        fitted = mirror_to_multiple(image_CHW[None], record.stride)[0]
+    else:
+        margin = geometry(record).margin
+        after = [fitting_input(record, n) - n - margin for n in (height, width)]
+        fitted = mirrored(image_CHW, (margin, margin), (after[0], after[1]))
+    return logits_of(network.logits, fitted, geometry(record), tiles)[:, :height, :width]

@@ -1,0 +1,161 @@
+"""The model file: everything a model is, in one `.safetensors`. Data, not code: loading never unpickles.
+
+Tensors: the weights under `weights.…`, and a golden sample (`golden.image`, `golden.logits`) that is computed again on
+load: a model that no longer says what it said when it was made does not load. All else is JSON in the metadata.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from maskwright.data.fingerprint import Fingerprint
+from maskwright.data.labels import Labels
+from maskwright.data.preprocess import Preprocess
+from maskwright.errors import ModelFileError
+from maskwright.model import UNet, UNetRecord
+from maskwright.plan import Plan
+from maskwright.records import Record, replacing
+
+VERSION: Final = 1
+KEY: Final = "maskwright"
+TOLERANCE: Final = 1e-3
+"""Of the golden logits' size. Other processors and thread counts add in another order: some 1e-6, seen up to 1e-5."""
+
+
+class Description(Record):
+    """All that a model file says beside its weights."""
+
+    version: int = VERSION
+    maskwright: str
+    """Version of the package that wrote the file."""
+    network: UNetRecord
+    preprocess: Preprocess
+    labels: Labels
+    plan: Plan
+    fingerprint: Fingerprint
+    scores: dict[str, Any] = {}
+    """By part, as evaluated at the end of the training."""
+    provenance: dict[str, Any] = {}
+    """When, on what, how long, with which versions."""
+    split: dict[str, tuple[str, ...]] = {}
+    """Content hashes of the images of each part: what has been trained on is known wherever it lies."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network in evaluation mode with its description."""
+
+    network: UNet
+    description: Description
+
+    def to(self, device: str | torch.device) -> Self:
+        """The same on another device."""
+        self.network.to(device)
+        return self
+
+
+def save(path: str | Path, weights: dict[str, Tensor], description: Description, golden_CHW: Tensor) -> Path:
+    """Write a model file, atomically. Returns the path.
+
+    golden_CHW: a normalised image, float32, whose size fits the network; the logits of the weights on it are kept.
+    """
+    network = _built(description.network, weights)
+    with torch.inference_mode():
+        logits_KHW = network.logits(golden_CHW[None].cpu())[0]
+    tensors = {f"weights.{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+    tensors |= {"golden.image": golden_CHW.cpu().contiguous().clone(), "golden.logits": logits_KHW.contiguous().clone()}
+    path = Path(path)
+    try:
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata={KEY: description.model_dump_json(), "format": "pt"})
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(f"{path} could not be written ({error}). Free some space or choose another place.") from error
+    return path
+
+
+def load(path: str | Path) -> Model:
+    """The model in a file, in evaluation mode on the CPU, checked against its golden sample.
+
+    Raises:
+        ModelFileError: it is no model file of ours, is damaged, or comes from a later version.
+    """
+    path = Path(path)
+    description, tensors = _read(path)
+    weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
+    try:
+        network = _built(description.network, weights)
+    except RuntimeError as error:
+        raise ModelFileError(f"The weights in {path} do not fit its network: {error}") from None
+    _check_golden(path, network, tensors)
+    return Model(network, description)
+
+
+def describe(path: str | Path) -> Description:
+    """What the file says of itself, without its weights."""
+    return _read(Path(path), weights=False)[0]
+
+
+def _read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Tensor]]:
+    _refuse_strangers(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            text = metadata.get(KEY)
+            tensors = {name: file.get_tensor(name) for name in (file.keys() if weights and text else ())}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is damaged or cut short ({error}). Copy it again from where it came.") from None
+    if text is None:
+        raise ModelFileError(f"{path} holds tensors but was not written by Maskwright, so it cannot be used as a model.")
+    try:
+        values = json.loads(text)
+        version = int(values.get("version", 0))
+    except (ValueError, AttributeError, TypeError):
+        raise ModelFileError(f"The description in {path} is damaged. Copy the file again from where it came.") from None
+    if version > VERSION:
+        raise ModelFileError(
+            f"{path} was written by a later version (format {version}, Maskwright {values.get('maskwright')}); this one "
+            f"reads up to format {VERSION}. Update: pip install --upgrade maskwright"
+        )
+    return Description.read(values, str(path)), tensors
+
+
+def _refuse_strangers(path: Path) -> None:
+    if not path.is_file():
+        raise ModelFileError(f"{path} does not exist. A model file is the model.safetensors of a run folder.")
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head[:2] == b"PK" or head[:1] == b"\x80":
+        raise ModelFileError(
+            f"{path} is a pickle, whatever its name says. Opening one can run any code, so Maskwright never does. "
+            "A model file is a .safetensors written by maskwright train."
+        )
+    # A safetensors file starts with the length of its JSON header, 8 bytes, and an opening brace.
+    if len(head) < 9 or head[8:9] != b"{":
+        raise ModelFileError(f"{path} is not a model file. One is written by maskwright train, as model.safetensors.")
+
+
+def _built(record: UNetRecord, weights: dict[str, Tensor]) -> UNet:
+    with torch.device("meta"):  # drawing fresh weights for a large network would take longer than reading them
+        network = UNet.from_record(record)
+    network.load_state_dict(weights, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _check_golden(path: Path, network: UNet, tensors: dict[str, Tensor]) -> None:
+    if not {"golden.image", "golden.logits"} <= tensors.keys():
+        raise ModelFileError(f"{path} has no golden sample to be checked with. Copy it again from where it came.")
+    expected = tensors["golden.logits"]
+    with torch.inference_mode():
+        found = network.logits(tensors["golden.image"][None])[0]
+    difference = float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
+    if not difference <= TOLERANCE:
+        raise ModelFileError(
+            f"{path} no longer computes what it did when it was written (logits differ by {difference:.2g} of their size, "
+            f"allowed: {TOLERANCE:g}). The file is damaged, or this installation of torch is."
+        )

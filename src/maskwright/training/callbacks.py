@@ -1,0 +1,96 @@
+"""What the loop tells those who listen. They may ask it to stop, nothing more."""
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+from maskwright.records import Record
+
+
+class HistoryRow(Record):
+    """One line of `history.jsonl`: what was known after a validation. Losses and accuracies since the last one."""
+
+    step: int
+    epoch: float
+    seconds: float
+    rate: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+    val_score: float | None = None
+    """Mean IoU at working size."""
+    best: bool = False
+    """Whether the weights of this moment are the best so far."""
+
+
+class StepNews(Record):
+    """After a step."""
+
+    step: int
+    total: int
+    epoch: float
+    loss: float
+    images_per_second: float
+    seconds_left: float | None
+    score: float | None
+    """Of the last validation."""
+
+
+class Callback(Protocol):
+    """Listens to a training. `stepped` may return True to ask for an early, clean end."""
+
+    def started(self, about: dict[str, Any]) -> None:
+        """Before the first step: epochs, steps, parameters, device."""
+
+    def stepped(self, news: StepNews) -> bool | None:
+        """After each step."""
+
+    def validated(self, row: HistoryRow) -> None:
+        """After each validation."""
+
+    def warned(self, text: str) -> None:
+        """Something a person should know; training goes on."""
+
+    def ended(self, reason: str) -> None:
+        """After the last step."""
+
+
+class Listener:
+    """A callback that does nothing; the base of those that listen to a part."""
+
+    def started(self, about: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def stepped(self, news: StepNews) -> bool | None:
+        """Nothing."""
+
+    def validated(self, row: HistoryRow) -> None:
+        """Nothing."""
+
+    def warned(self, text: str) -> None:
+        """Nothing."""
+
+    def ended(self, reason: str) -> None:
+        """Nothing."""
+
+
+class History:
+    """`history.jsonl`: a row a validation. After a restart the rows beyond the checkpoint are taken back."""
+
+    def __init__(self, path: Path, rows: int = 0):
+        self.path = path
+        kept = path.read_text("utf-8").splitlines()[:rows] if rows and path.exists() else []
+        self.rows = [HistoryRow.read(json.loads(line), str(path)) for line in kept]
+        path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+
+    def add(self, row: HistoryRow) -> None:
+        """Append a row, to the file too."""
+        self.rows.append(row)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(row.model_dump_json() + "\n")
+
+
+def read_history(path: Path) -> list[HistoryRow]:
+    """The rows of a `history.jsonl`."""
+    return [HistoryRow.read(json.loads(line), str(path)) for line in path.read_text("utf-8").splitlines()]

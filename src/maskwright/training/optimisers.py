@@ -1,0 +1,109 @@
+"""Optimisers, built from their settings. Norms and biases are never decayed."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from maskwright.settings import OptimizerSettings
+
+
+def build(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
+    """The optimiser for a network's parameters. Each group keeps its top rate under `top_lr`."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    rest = [p for p in network.parameters() if p.ndim <= 1]
+    s = settings
+    if s.name == "muon":
+        # The head is no hidden layer: its rows are classes, and orthogonal rows would make all equally likely.
+        head = [p for p in getattr(network, "head", nn.Identity()).parameters() if p.ndim > 1]
+        hidden = [p for p in kernels if all(p is not q for q in head)]
+        optimizer: Optimizer = Muon(
+            [
+                {"params": hidden, "lr": s.lr, "weight_decay": s.weight_decay, "orthogonal": True},
+                {"params": head, "lr": s.side_lr, "weight_decay": s.weight_decay, "orthogonal": False},
+                {"params": rest, "lr": s.side_lr, "weight_decay": 0.0, "orthogonal": False},
+            ],
+            momentum=s.momentum,
+            betas=(0.9, s.beta2),
+            eps=s.eps,
+        )
+    else:
+        groups = [{"params": kernels, "weight_decay": s.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        if s.name == "sgd":
+            optimizer = SGD(groups, lr=s.lr, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0)
+        else:
+            kind = AdamW if s.name == "adamw" else Adam
+            optimizer = kind(groups, lr=s.lr, betas=(s.momentum, s.beta2), eps=s.eps, foreach=True)
+    for group in optimizer.param_groups:
+        group["top_lr"] = group["lr"]
+    return optimizer
+
+
+def set_rate(optimizer: Optimizer, share: float) -> float:
+    """Set every group's rate to a share of its top; returns the first group's."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["top_lr"] * share
+    return float(optimizer.param_groups[0]["lr"])
+
+
+class Muon(Optimizer):
+    """Momentum whose direction is made orthogonal, for kernels as matrices O × (I h w); AdamW for the rest.
+
+    Every singular value of the update becomes about 1, so directions that rarely show in the gradient are learnt
+    as fast as the common ones. The update is scaled so that its root mean square is 0.2 · lr, that of AdamW.
+    Jordan et al. 2024 (kellerjordan.github.io/posts/muon); scale from Liu et al. 2025, arXiv 2502.16982.
+    torch.optim.Muon takes matrices only, hence ours.
+    """
+
+    def __init__(
+        self, params: Iterable[dict[str, object]], momentum: float, betas: tuple[float, float], eps: float
+    ):
+        super().__init__(params, {"lr": 0.02, "weight_decay": 0.0, "momentum": momentum, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update from the gradients."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                change = self._orthogonal if group["orthogonal"] else self._adaptive
+                parameter.add_(change(parameter, group), alpha=-group["lr"])
+
+    def _orthogonal(self, parameter: Tensor, group: dict[str, object]) -> Tensor:
+        state, momentum = self.state[parameter], group["momentum"]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].lerp_(parameter.grad, 1 - momentum)
+        looked_ahead = parameter.grad.lerp(state["momentum"], momentum)
+        update = orthogonalise(looked_ahead.flatten(1))
+        return update.view_as(parameter) * (0.2 * max(update.shape) ** 0.5)
+
+    def _adaptive(self, parameter: Tensor, group: dict[str, object]) -> Tensor:
+        state = self.state[parameter]
+        if not state:
+            state.update(step=0, first=torch.zeros_like(parameter), second=torch.zeros_like(parameter))
+        beta1, beta2 = group["betas"]  # type: ignore[misc]
+        state["step"] += 1
+        state["first"].lerp_(parameter.grad, 1 - beta1)
+        state["second"].lerp_(parameter.grad.square(), 1 - beta2)
+        first = state["first"] / (1 - beta1 ** state["step"])
+        second = state["second"] / (1 - beta2 ** state["step"])
+        return first / (second.sqrt() + group["eps"])
+
+
+def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
+    """A matrix with the same singular vectors and singular values near 1, by a quintic Newton–Schulz iteration.
+
+    The coefficients are Jordan's: steep at 0, they leave values between about 0.7 and 1.2, which does no harm.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        square = x @ x.T
+        x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    return x.T if tall else x

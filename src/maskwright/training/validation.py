@@ -1,0 +1,52 @@
+"""Scoring while training: the whole of some validation images, at working size."""
+
+from dataclasses import dataclass
+
+import torch
+
+from maskwright.anysize import image_logits
+from maskwright.data.cache import Cache
+from maskwright.data.preprocess import Preprocess
+from maskwright.losses import Loss
+from maskwright.metrics import confusion_matrix, mean_iou, pixel_accuracy
+from maskwright.model import UNet
+from maskwright.tiling import Tiles
+
+
+@dataclass(frozen=True)
+class ValidationScore:
+    """What a validation says. All are over the pixels of all images together, but the loss, a mean over images."""
+
+    loss: float
+    mean_iou: float
+    accuracy: float
+
+
+class Validation:
+    """Scores a network on the same images of a cache each time it is called."""
+
+    def __init__(
+        self, cache: Cache, preprocess: Preprocess, classes: int, loss: Loss, tiles: Tiles, images: int
+    ):
+        self.cache, self.preprocess, self.classes, self.loss, self.tiles = cache, preprocess, classes, loss, tiles
+        every = max(1, -(-len(cache) // images))
+        self.places = range(0, len(cache), every)  # evenly spread: neighbours in a list are often alike
+
+    def __call__(self, network: UNet, device: torch.device) -> ValidationScore:
+        """The network's scores; the network must be in evaluation mode."""
+        total = 0.0
+        confusion = confusion_matrix(torch.zeros(0), torch.zeros(0), self.classes)
+        for i in self.places:
+            image = torch.from_numpy(self.cache.image(i).astype("float32")).to(device)
+            labels = torch.from_numpy(self.cache.labels(i).copy()).to(device)
+            logits_KHW = image_logits(network, self.preprocess.normalise(image), self.tiles)
+            total += float(self.loss(logits_KHW[None], labels[None]))
+            confusion += confusion_matrix(decided(logits_KHW), labels, self.classes)
+        return ValidationScore(total / len(self.places), mean_iou(confusion), pixel_accuracy(confusion))
+
+
+def decided(logits: torch.Tensor, dim: int = 0) -> torch.Tensor:
+    """The label of each pixel: the highest logit, or with a single logit whether it is above 0."""
+    if logits.shape[dim] == 1:
+        return (logits.select(dim, 0) > 0).long()
+    return logits.argmax(dim)
