@@ -6,6 +6,7 @@ Training validates with it and inference predicts with it, so both see the same.
 import torch
 from torch import Tensor
 
+from maskwright.model.record import UNetRecord
 from maskwright.model.sizes import fitting_input, geometry
 from maskwright.model.unet import UNet, mirror_to_multiple
 from maskwright.tiling import Tiles, logits_of, mirrored
@@ -18,12 +19,15 @@ def image_logits(network: UNet, image_CHW: Tensor, tiles: Tiles) -> Tensor:
     A same-padded network sees the image mirrored up to a multiple of its stride; a valid one sees it mirrored all
     around, as wide as its margin.
     """
-    record = network.record
     height, width = image_CHW.shape[-2:]
+    reach = geometry(network.record)
+    return logits_of(network.logits, fitted(network.record, image_CHW), reach, tiles)[:, :height, :width]
+
+
+def fitted(record: UNetRecord, image_CHW: Tensor) -> Tensor:
+    """The image padded by mirroring until it fits the network; its logits then begin where the image began."""
     if record.padding == "same":
-        fitted = mirror_to_multiple(image_CHW[None], record.stride)[0]
-    else:
-        margin = geometry(record).margin
-        after = [fitting_input(record, n) - n - margin for n in (height, width)]
-        fitted = mirrored(image_CHW, (margin, margin), (after[0], after[1]))
-    return logits_of(network.logits, fitted, geometry(record), tiles)[:, :height, :width]
+        return mirror_to_multiple(image_CHW[None], record.stride)[0]
+    margin = geometry(record).margin
+    after = [fitting_input(record, n) - n - margin for n in image_CHW.shape[-2:]]
+    return mirrored(image_CHW, (margin, margin), (after[0], after[1]))

@@ -75,7 +75,9 @@ def save(path: str | Path, weights: dict[str, Tensor], description: Description,
         with replacing(path) as temporary:
             save_file(tensors, temporary, metadata={KEY: description.model_dump_json(), "format": "pt"})
     except (OSError, SafetensorError) as error:
-        raise ModelFileError(f"{path} could not be written ({error}). Free some space or choose another place.") from error
+        raise ModelFileError(
+            f"{path} could not be written ({error}). Free some space, or give another --out."
+        ) from error
     return path
 
 
@@ -107,11 +109,13 @@ def _read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, T
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             text = metadata.get(KEY)
-            tensors = {name: file.get_tensor(name) for name in (file.keys() if weights and text else ())}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in (file.keys() if weights and text else ())}
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"{path} is damaged or cut short ({error}). Copy it again from where it came.") from None
     if text is None:
-        raise ModelFileError(f"{path} holds tensors but was not written by Maskwright, so it cannot be used as a model.")
+        raise ModelFileError(
+            f"{path} holds tensors but was not written by Maskwright, so it cannot be used as a model."
+        )
     try:
         values = json.loads(text)
         version = int(values.get("version", 0))
@@ -156,6 +160,6 @@ def _check_golden(path: Path, network: UNet, tensors: dict[str, Tensor]) -> None
     difference = float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
     if not difference <= TOLERANCE:
         raise ModelFileError(
-            f"{path} no longer computes what it did when it was written (logits differ by {difference:.2g} of their size, "
-            f"allowed: {TOLERANCE:g}). The file is damaged, or this installation of torch is."
+            f"{path} no longer computes what it did when it was written: logits differ by {difference:.2g} "
+            f"of their size, allowed is {TOLERANCE:g}. The file is damaged, or this installation of torch is."
         )

@@ -111,7 +111,7 @@ def decide(
 
 def _scale(f: Fingerprint, *, small: bool) -> Why:
     side = math.sqrt(f.median[0] * f.median[1])
-    if small and side > 320 and sum(f.pixel_share) and len(f.classes) > 2:
+    if small and side > 320 and len(f.classes) > 2:
         return Why(0.5, "little time: half the size costs a quarter a step")
     if side > 1536:
         scale = 2.0 ** -math.ceil(math.log2(side / 1536))
@@ -122,7 +122,13 @@ def _scale(f: Fingerprint, *, small: bool) -> Why:
 def _network(f: Fingerprint, scale: float, *, small: bool) -> Why:
     side = min(f.median) * scale
     depth = max(1, min(4, int(math.log2(max(2, side / 8)))))
-    record = UNetRecord(in_channels=f.channels, classes=len(f.classes), depth=depth, base=16 if small else 32, max_width=128 if small else 512)
+    record = UNetRecord(
+        in_channels=f.channels,
+        classes=len(f.classes),
+        depth=depth,
+        base=16 if small else 32,
+        max_width=128 if small else 512,
+    )
     return Why(record, f"depth {depth}: the bottleneck still sees {side / 2**depth:.0f} pixels a side")
 
 
@@ -165,14 +171,18 @@ def _schedule(budget: Budget) -> Why:
 def _validation(budget: Budget) -> Why:
     if budget.epochs is not None:
         times = max(1, min(50, round(budget.epochs)))
-        return Why(ValidationSettings(times=times), "once an epoch" if times == budget.epochs else f"{times} times in all")
+        return Why(
+            ValidationSettings(times=times), "once an epoch" if times == budget.epochs else f"{times} times in all"
+        )
     return Why(ValidationSettings(times=6, images=32), "six times, on at most 32 images: minutes are for learning")
 
 
 def _preprocess(f: Fingerprint, scale: float) -> Why:
     std = tuple(max(value, 1e-3 * max(1.0, f.high - f.low)) for value in f.std)
     record = Preprocess(channels=f.channels, dtype=f.dtype, scale=scale, mean=f.mean, std=std)
-    return Why(record, f"{f.dtype} values {f.low:g} … {f.high:g}, normalised by the mean and deviation of the training images")
+    return Why(
+        record, f"{f.dtype} values {f.low:g} … {f.high:g}, normalised by the mean and deviation of the training images"
+    )
 
 
 def _augment(f: Fingerprint) -> Why:

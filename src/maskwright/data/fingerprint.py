@@ -1,4 +1,4 @@
-"""The fingerprint: what the training part of a data set is like, in numbers. Everything the plan decides follows from it."""
+"""The fingerprint: what the training part of a data set is like, in numbers. The plan follows from it."""
 
 from collections import Counter
 

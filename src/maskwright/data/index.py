@@ -213,7 +213,7 @@ def _in_colour(root: Path, measured: list[tuple[Sample, MaskStyle | None]]) -> l
     modes = {style.mode for _, style in measured if style}
     if "colour" not in modes or modes == {"colour"}:
         return measured
-    out = []
+    out: list[tuple[Sample, MaskStyle | None]] = []
     for sample, style in measured:
         if style and style.mode != "colour" and sample.mask:
             mask = read_mask(root / sample.mask, colour=True)

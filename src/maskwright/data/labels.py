@@ -176,7 +176,9 @@ def _named(
     ignored = (
         f"; ignored: {', '.join(names[i] if i < len(names) else str(i) for i in sorted(left_out))}" if left_out else ""
     )
-    return labels, f"{len(names)} names in the class list, by their order{ignored}"
+    return labels, f"{len(names)} names in the class list, by their order" + (
+        f"; ignored: {ignored}" if ignored else ""
+    )
 
 
 def _colours(values: list[int], style: MaskStyle) -> tuple[Labels, str]:
@@ -199,7 +201,7 @@ def _labels(parts: Sequence[tuple[str, tuple[int, ...]]], ignored: tuple[int, ..
 
 
 def _stray(counts: Mapping[str, Mapping[int, int]], usual: set[int]) -> tuple[str, int, int] | None:
-    """The file, value and pixels of a value so rare that it is a slip: in under a tenth of files, under 1e-4 of pixels."""
+    """File, value and pixels of a value so rare that it is a slip: in a tenth of the files, 1e-4 of the pixels at most."""
     total = sum(sum(of_file.values()) for of_file in counts.values())
     for value in sorted({v for of_file in counts.values() for v in of_file} - usual):
         files = [file for file, of_file in counts.items() if value in of_file]

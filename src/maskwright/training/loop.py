@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -154,9 +154,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
     _tell(callbacks, "ended", reason)
     weights = progress.best if progress.best is not None else _copied(average)
     score = progress.best_score if progress.best is not None else None
-    return Outcome(
-        weights, score, reason, reason != "interrupted", progress.pace.step, clock.elapsed, history.rows
-    )
+    return Outcome(weights, score, reason, reason != "interrupted", progress.pace.step, clock.elapsed, history.rows)
 
 
 def _batches(job: Job, first: int) -> Iterator[Batch]:
@@ -210,7 +208,7 @@ def _validated(
     progress.validations = max(progress.validations + 1, int(progress.pace.progress * job.settings.validation.times))
     row: dict[str, Any] = {}
     if job.validation is not None:
-        score = job.validation(average.network, next(average.network.parameters()).device)
+        score = job.validation(cast("UNet", average.network), next(average.network.parameters()).device)
         row = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
         progress.score = score.mean_iou
         row["best"] = score.mean_iou > progress.best_score

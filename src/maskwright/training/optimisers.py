@@ -1,6 +1,7 @@
 """Optimisers, built from their settings. Norms and biases are never decayed."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,9 +57,7 @@ class Muon(Optimizer):
     torch.optim.Muon takes matrices only, hence ours.
     """
 
-    def __init__(
-        self, params: Iterable[dict[str, object]], momentum: float, betas: tuple[float, float], eps: float
-    ):
+    def __init__(self, params: Iterable[dict[str, object]], momentum: float, betas: tuple[float, float], eps: float):
         super().__init__(params, {"lr": 0.02, "weight_decay": 0.0, "momentum": momentum, "betas": betas, "eps": eps})
 
     @torch.no_grad()
@@ -72,7 +71,8 @@ class Muon(Optimizer):
                 change = self._orthogonal if group["orthogonal"] else self._adaptive
                 parameter.add_(change(parameter, group), alpha=-group["lr"])
 
-    def _orthogonal(self, parameter: Tensor, group: dict[str, object]) -> Tensor:
+    def _orthogonal(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
+        assert parameter.grad is not None
         state, momentum = self.state[parameter], group["momentum"]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
@@ -81,11 +81,12 @@ class Muon(Optimizer):
         update = orthogonalise(looked_ahead.flatten(1))
         return update.view_as(parameter) * (0.2 * max(update.shape) ** 0.5)
 
-    def _adaptive(self, parameter: Tensor, group: dict[str, object]) -> Tensor:
+    def _adaptive(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
+        assert parameter.grad is not None
         state = self.state[parameter]
         if not state:
             state.update(step=0, first=torch.zeros_like(parameter), second=torch.zeros_like(parameter))
-        beta1, beta2 = group["betas"]  # type: ignore[misc]
+        beta1, beta2 = group["betas"]
         state["step"] += 1
         state["first"].lerp_(parameter.grad, 1 - beta1)
         state["second"].lerp_(parameter.grad.square(), 1 - beta2)

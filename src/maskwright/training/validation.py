@@ -25,24 +25,20 @@ class ValidationScore:
 class Validation:
     """Scores a network on the same images of a cache each time it is called."""
 
-    def __init__(
-        self, cache: Cache, preprocess: Preprocess, classes: int, loss: Loss, tiles: Tiles, images: int
-    ):
+    def __init__(self, cache: Cache, preprocess: Preprocess, classes: int, loss: Loss, tiles: Tiles):
         self.cache, self.preprocess, self.classes, self.loss, self.tiles = cache, preprocess, classes, loss, tiles
-        every = max(1, -(-len(cache) // images))
-        self.places = range(0, len(cache), every)  # evenly spread: neighbours in a list are often alike
 
     def __call__(self, network: UNet, device: torch.device) -> ValidationScore:
         """The network's scores; the network must be in evaluation mode."""
         total = 0.0
         confusion = confusion_matrix(torch.zeros(0), torch.zeros(0), self.classes)
-        for i in self.places:
+        for i in range(len(self.cache)):
             image = torch.from_numpy(self.cache.image(i).astype("float32")).to(device)
             labels = torch.from_numpy(self.cache.labels(i).copy()).to(device)
             logits_KHW = image_logits(network, self.preprocess.normalise(image), self.tiles)
             total += float(self.loss(logits_KHW[None], labels[None]))
             confusion += confusion_matrix(decided(logits_KHW), labels, self.classes)
-        return ValidationScore(total / len(self.places), mean_iou(confusion), pixel_accuracy(confusion))
+        return ValidationScore(total / len(self.cache), mean_iou(confusion), pixel_accuracy(confusion))
 
 
 def decided(logits: torch.Tensor, dim: int = 0) -> torch.Tensor:

@@ -1,0 +1,460 @@
+"""The street on one page: folder → samples → fingerprint → plan → network → training → model file → scores → report.
+
+These functions are the public Python API, and what the command line calls. Each returns a record or a small object.
+"""
+
+import datetime
+import glob
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from maskwright import modelfile
+from maskwright._version import __version__
+from maskwright.anysize import fitted
+from maskwright.data import cache
+from maskwright.data.dataset import Crops, Finish
+from maskwright.data.fingerprint import Fingerprint, fingerprint
+from maskwright.data.index import Samples, index
+from maskwright.data.randomness import number
+from maskwright.devices import choose, cores
+from maskwright.errors import CheckpointError, DataError, MaskwrightError, SettingError
+from maskwright.evaluation import Scores
+from maskwright.evaluation import evaluate as score
+from maskwright.evaluation.gallery import Gallery, data_pictures, overlay
+from maskwright.evaluation.report import write_report
+from maskwright.files import files_in, read_image, write_image, write_mask
+from maskwright.inference import Prediction, Predictor
+from maskwright.losses import build as build_loss
+from maskwright.model import UNet
+from maskwright.modelfile import Description
+from maskwright.plan import Plan, decide, demand_same_classes
+from maskwright.settings import Budget
+from maskwright.tiling import Tiles
+from maskwright.training.callbacks import Callback
+from maskwright.training.loop import Job, Outcome, fit
+from maskwright.training.validation import Validation
+
+Watch = Callable[[str, int, int], None]
+"""Told what is being done, and how much of how much of it is done."""
+
+GOLDEN_PIXELS = 64
+"""Side of the golden sample; more where the network needs more."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` finds: the samples, and their fingerprint."""
+
+    samples: Samples
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training: its folder, the model in it, and how good it is on the validation part."""
+
+    folder: Path
+    plan: Plan
+    scores: Scores | None
+    outcome: Outcome
+
+    @property
+    def model(self) -> Path:
+        """The model file."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.folder / "report.html"
+
+
+def inspect(
+    data: str | Path,
+    *,
+    test: Sequence[str] = (),
+    val: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    watch: Watch | None = None,
+) -> Inspection:
+    """The samples of a folder and its fingerprint: every file is opened once, and what does not fit is an error.
+
+    test, val, skip: names or patterns of images to set aside, e.g. `2[4-9].png`.
+
+    Raises:
+        DataError, ReadError: names the file, what was expected and what to do.
+    """
+    samples = index(data, test=test, val=val, skip=skip, workers=cores(), progress=_telling(watch, "reading"))
+    return Inspection(samples, fingerprint(samples))
+
+
+def plan(
+    data: str | Path | Inspection,
+    *,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    **inspection: Any,
+) -> Plan:
+    """The plan for a folder, without training: every setting with its reason."""
+    seen = data if isinstance(data, Inspection) else inspect(data, **inspection)
+    return decide(
+        seen.fingerprint, budget=_budget(minutes, epochs), device=choose(device), seed=seed, wishes=settings or {}
+    )
+
+
+def train(
+    data: str | Path | Inspection,
+    *,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
+    callbacks: Sequence[Callback] = (),
+    watch: Watch | None = None,
+    planned: Callable[[Inspection, Plan, Path], None] | None = None,
+    **inspection: Any,
+) -> Run:
+    """Train a model on a folder of images and masks.
+
+    out: the run's folder, which must not exist or be empty; a new one under `runs/` if not given.
+    minutes, epochs: the budget; minutes count from reading the data to the model file.
+    settings: values of the plan by dotted key, e.g. {"model.depth": 3}.
+    plan: a whole plan to follow instead of deciding one.
+    planned: told what was found and decided before training begins.
+
+    Raises:
+        DataError, ReadError, SettingError: something does not fit; nothing has been written then.
+    """
+    started = time.monotonic()
+    folder = _new_folder(out, data)
+    seen = data if isinstance(data, Inspection) else inspect(data, watch=watch, **inspection)
+    decided = plan.with_wishes(settings or {}) if plan else None
+    decided = decided or decide(
+        seen.fingerprint, budget=_budget(minutes, epochs), device=choose(device), seed=seed, wishes=settings or {}
+    )
+    demand_same_classes(decided, seen.fingerprint)
+    folder.mkdir(parents=True, exist_ok=True)
+    seen.samples.save(folder / "samples.json")
+    seen.fingerprint.save(folder / "fingerprint.json")
+    decided.save(folder / "plan.yaml")
+    if planned:
+        planned(seen, decided, folder)
+    return _run(folder, seen, decided, started, callbacks, watch, again=False)
+
+
+def resume(
+    run: str | Path, *, callbacks: Sequence[Callback] = (), watch: Watch | None = None,
+    planned: Callable[[Inspection, Plan, Path], None] | None = None,
+) -> Run:  # fmt: skip
+    """Go on with a run that was stopped or killed. On a CPU the model is the one it would have been, bit for bit.
+
+    Raises:
+        CheckpointError: there is nothing to resume, or the run is finished.
+    """
+    folder = Path(run)
+    for name in ("samples.json", "fingerprint.json", "plan.yaml"):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder} is not a run: it has no {name}. Give the folder that train made.")
+    if (folder / "model.safetensors").exists() and not (folder / "interrupted").exists():
+        raise CheckpointError(f"{folder} is finished: its model is {folder / 'model.safetensors'}.")
+    seen = Inspection(Samples.load(folder / "samples.json"), Fingerprint.load(folder / "fingerprint.json"))
+    decided = Plan.load(folder / "plan.yaml")
+    if planned:
+        planned(seen, decided, folder)
+    return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
+
+
+def load(model: str | Path, *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
+    """A predictor for a model file; call it with a file or an array.
+
+    Raises:
+        ModelFileError: it is no model of ours, is damaged, or comes from a later version.
+    """
+    return Predictor(model, device=device, tiles=tiles)
+
+
+def predict(
+    model: str | Path | Predictor,
+    image: str | Path | NDArray[Any],
+    *,
+    probabilities: bool = False,
+    device: str = "auto",
+) -> Prediction:
+    """The prediction for one image, a file or an array H W or H W C."""
+    predictor = model if isinstance(model, Predictor) else load(model, device=device)
+    return predictor(image, probabilities=probabilities)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One input of `predict_files`: the mask that was written for it, or why there is none."""
+
+    image: Path
+    mask: Path | None
+    error: MaskwrightError | None = None
+
+
+def predict_files(
+    model: str | Path | Predictor,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    overlays: bool = False,
+    probabilities: bool = False,
+    device: str = "auto",
+) -> Iterator[Written]:
+    """Predict files, folders and globs; each gets `OUT/STEM.png` in its own size and the training masks' values.
+
+    overlays: also `STEM.overlay.png`. probabilities: also `STEM.probabilities.npy`, K H W float32.
+    A file that does not open stops none of the others.
+
+    Raises:
+        DataError: an input matches nothing, or two would be written to the same mask.
+    """
+    predictor = model if isinstance(model, Predictor) else load(model, device=device)
+    out = Path(out)
+    for image, target in _targets(_expanded(inputs), out).items():
+        try:
+            image_HWC = read_image(image)
+            prediction = predictor(image_HWC, probabilities=probabilities)
+        except MaskwrightError as error:
+            yield Written(image, None, error)
+            continue
+        write_mask(target, prediction.mask, prediction.classes.style)
+        if overlays:
+            write_image(target.with_suffix(".overlay.png"), overlay(image_HWC, prediction.labels, prediction.classes))
+        if prediction.probabilities is not None:
+            np.save(target.with_suffix(".probabilities.npy"), prediction.probabilities)
+        yield Written(image, target)
+
+
+def evaluate(
+    model: str | Path | Predictor,
+    data: str | Path | Samples | None = None,
+    *,
+    split: str = "test",
+    device: str = "auto",
+    watch: Watch | None = None,
+    **inspection: Any,
+) -> Scores:
+    """How good a model is on one part of a folder: train, val, test, or all of it.
+
+    Images that the model file knows, by content, keep the part they had in training. When the model lies in its run
+    folder, `scores-SPLIT.json` and the report there are written anew.
+
+    Raises:
+        DataError: the part has no labelled image, or the classes are not the model's.
+    """
+    predictor = model if isinstance(model, Predictor) else load(model, device=device)
+    run = _run_of(model)
+    samples = _samples_of(run, data, watch, inspection)
+    part = [s for s in samples.samples if s.mask] if split == "all" else _part(samples, predictor.description, split)
+    gallery = Gallery(samples.labels)
+    scores = score(predictor, samples, part, split, watch=gallery.watch, progress=_telling(watch, "evaluating"))
+    if run is not None:
+        _keep_scores(run, scores, gallery)
+        write_report(run)
+    return scores
+
+
+def _run(
+    folder: Path,
+    seen: Inspection,
+    decided: Plan,
+    started: float,
+    callbacks: Sequence[Callback],
+    watch: Watch | None,
+    *,
+    again: bool,
+) -> Run:
+    """From the plan to the report, all in one run folder."""
+    job = _job(folder, seen.samples, decided, watch)
+    job.seconds_used = time.monotonic() - started
+    outcome = fit(job, callbacks, resume=again)
+    marker = folder / "interrupted"
+    if outcome.finished:
+        marker.unlink(missing_ok=True)
+    else:
+        marker.write_text("Stopped by hand. Go on with: maskwright train --resume FOLDER\n", "utf-8")
+    description = _description(seen, decided, outcome)
+    golden = _golden(job)
+    modelfile.save(folder / "model.safetensors", outcome.weights, description, golden)
+    predictor = Predictor(folder / "model.safetensors", device=decided.device.name)
+    scores = None
+    data_pictures(seen.samples, folder / "pictures" / "data")
+    if part := seen.samples.part("val"):
+        gallery = Gallery(seen.samples.labels)
+        scores = score(
+            predictor, seen.samples, part, "val", watch=gallery.watch, progress=_telling(watch, "evaluating")
+        )
+        _keep_scores(folder, scores, gallery)
+        brief = {"val": scores.model_dump(exclude={"per_image", "confusion"}, mode="json")}
+        described = description.model_copy(update={"scores": brief})
+        modelfile.save(folder / "model.safetensors", outcome.weights, described, golden)
+    write_report(folder)
+    if outcome.finished:
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+    return Run(folder, decided, scores, outcome)
+
+
+def _job(folder: Path, samples: Samples, decided: Plan, watch: Watch | None) -> Job:
+    """The plan's parts, built."""
+    torch.manual_seed(number(decided.seed, "weights"))
+    decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
+    train = decode(folder / "cache" / "train", part=samples.part("train"), progress=_telling(watch, "decoding"))
+    loss = build_loss(decided.loss)
+    validation = None
+    if part := samples.part("val"):
+        settings = decided.training.validation
+        every = max(1, -(-len(part) // settings.images))  # evenly spread: neighbours in a list are often alike
+        held_out = decode(folder / "cache" / "val", part=part[::every])
+        validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
+    return Job(
+        network=UNet.from_record(decided.model),
+        crops=Crops(train, decided.sampling, decided.augment, decided.seed, decided.preprocess.channels),
+        finish=Finish(decided.sampling, decided.preprocess, decided.seed),
+        loss=loss,
+        validation=validation,
+        settings=decided.training,
+        device=decided.device,
+        folder=folder,
+        seed=decided.seed,
+        # A crop costs a CPU step nothing; a GPU would wait for it.
+        workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() - 1)),
+    )
+
+
+def _golden(job: Job) -> torch.Tensor:
+    """A training crop as the network sees it, from the middle of the first image."""
+    images = torch.from_numpy(job.crops.cache.image(0).astype(np.float32))
+    height, width = (min(GOLDEN_PIXELS, n) for n in images.shape[-2:])
+    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
+    middle = images[:, top : top + height, left : left + width]
+    return fitted(job.network.record, job.finish.preprocess.normalise(middle))
+
+
+def _description(seen: Inspection, decided: Plan, outcome: Outcome) -> Description:
+    parts = {split: tuple(s.content for s in seen.samples.part(split)) for split in ("train", "val", "test")}
+    return Description(
+        maskwright=__version__,
+        network=decided.model,
+        preprocess=decided.preprocess,
+        labels=seen.samples.labels,
+        plan=decided,
+        fingerprint=seen.fingerprint,
+        provenance={
+            "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "data": Path(seen.samples.root).resolve().name,
+            "steps": outcome.steps,
+            "seconds": round(outcome.seconds, 1),
+            "ended": outcome.reason,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "device": decided.device.name,
+        },
+        split=parts,
+    )
+
+
+def _budget(minutes: float | None, epochs: float | None) -> Budget | None:
+    if minutes is None and epochs is None:
+        return None
+    return Budget.read({"minutes": minutes, "epochs": epochs}, "the budget")
+
+
+def _new_folder(out: str | Path | None, data: object) -> Path:
+    """A folder for the run that holds nothing yet."""
+    if out is not None:
+        folder = Path(out)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise SettingError(
+                f"{folder} is there already and not empty. Give another --out, or go on with it: --resume {folder}"
+            )
+        return folder
+    name = Path(data.samples.root if isinstance(data, Inspection) else str(data)).resolve().stem
+    numbered = (Path("runs") / f"{name}-{n}" for n in range(1, 100_000))
+    return next(folder for folder in numbered if not folder.exists())
+
+
+def _telling(watch: Watch | None, what: str) -> Callable[[int, int], None] | None:
+    return None if watch is None else lambda done, total: watch(what, done, total)
+
+
+def _expanded(inputs: Sequence[str | Path]) -> list[Path]:
+    """The files that paths, folders and globs mean, each once."""
+    files: dict[Path, None] = {}
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            found = files_in(path)
+        elif path.exists():
+            found = [path]
+        else:
+            found = [Path(match) for match in sorted(glob.glob(str(text), recursive=True)) if Path(match).is_file()]
+        if not found:
+            raise DataError(f"{text} is neither an image, nor a folder with images, nor a pattern that matches any.")
+        files.update(dict.fromkeys(found))
+    return list(files)
+
+
+def _targets(images: list[Path], out: Path) -> dict[Path, Path]:
+    """Image → mask to be written; no image of the user's is ever written over."""
+    targets: dict[Path, Path] = {}
+    taken: dict[Path, Path] = {}
+    for image in images:
+        target = out / f"{image.stem}.png"
+        if (other := taken.get(target)) is not None:
+            raise DataError(f"{other} and {image} would both become {target}. Predict them into different folders.")
+        if target.resolve() == image.resolve():
+            raise DataError(f"The mask of {image} would be written over it. Give another --out.")
+        taken[target] = image
+        targets[image] = target
+    return targets
+
+
+def _run_of(model: object) -> Path | None:
+    """The run folder that a model file lies in."""
+    folder = Path(model).parent if isinstance(model, str | Path) else None
+    return folder if folder is not None and (folder / "plan.yaml").is_file() else None
+
+
+def _samples_of(run: Path | None, data: str | Path | Samples | None, watch: Watch | None, options: Any) -> Samples:
+    if isinstance(data, Samples):
+        return data
+    if data is not None:
+        return index(data, workers=cores(), progress=_telling(watch, "reading"), **options)
+    if run is None:
+        raise DataError("Say on which folder to evaluate: the model does not lie in its run folder.")
+    return Samples.load(run / "samples.json")
+
+
+def _part(samples: Samples, description: Description, split: str) -> list[Any]:
+    """The labelled samples of a part; an image the model knows keeps the part it had when the model was trained."""
+    if split not in {"train", "val", "test"}:
+        raise SettingError(f"There is no part {split!r}; there are train, val, test, and all.")
+    known = {content: part for part, contents in description.split.items() for content in contents}
+    return [s for s in samples.samples if s.mask and known.get(s.content, s.split) == split]
+
+
+def _keep_scores(run: Path, scores: Scores, gallery: Gallery) -> None:
+    scores.save(run / f"scores-{scores.split}.json")
+    with suppress(FileNotFoundError):
+        shutil.rmtree(run / "pictures" / scores.split)
+    gallery.write(run / "pictures" / scores.split)

@@ -1,0 +1,50 @@
+"""The command line: one file a verb, each parsing, calling the api and printing. Starts without importing torch."""
+
+import os
+import sys
+
+import typer
+
+from maskwright._version import __version__
+from maskwright.cli import demo, evaluate, inspect, plan, predict, report, samples, show, train
+from maskwright.cli.console import errors
+from maskwright.errors import MaskwrightError
+
+app = typer.Typer(
+    name="maskwright",
+    help="A folder of images and masks becomes a U-Net one can trust, and that model masks for any image.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in (train, predict, evaluate, inspect, plan, show, report, samples, demo):
+    name = verb.__name__.rsplit(".", 1)[-1]
+    app.command(name)(getattr(verb, name))
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and end.")) -> None:
+    if version:
+        print(f"maskwright {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 well, 1 some inputs failed, 2 a clear error, 130 stopped by Ctrl-C."""
+    try:
+        app()
+    except MaskwrightError as error:
+        errors.print(f"[bold red]Error:[/] {_escaped(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("Stopped.")
+        sys.exit(130)
+    except BrokenPipeError:  # `maskwright show … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

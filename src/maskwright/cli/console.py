@@ -1,0 +1,196 @@
+"""What all verbs print with: tables, a watch over reading and evaluating, and the training's progress."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from maskwright.api import Inspection, Watch
+    from maskwright.evaluation import Scores
+    from maskwright.plan import Plan
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+LINE_SECONDS = 10.0
+"""Where the output is no terminal, a line of progress so often."""
+
+
+def percent(value: float | None) -> str:
+    """A score as it is printed: four digits, or that the class is absent."""
+    return "absent" if value is None else f"{value:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 48 s, 3 min 20 s, 2 h 05 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+def print_scores(scores: "Scores") -> None:
+    """The scores as a table, then the sums."""
+    table = Table(title=f"{scores.split}: {scores.images} images, at their own size", title_justify="left")
+    table.add_column("class")
+    for name in ("IoU", "Dice", "precision", "recall", "pixels"):
+        table.add_column(name, justify="right")
+    for c in scores.classes:
+        cells = [percent(c.scores[m]) if not c.absent else "absent" for m in ("iou", "dice", "precision", "recall")]
+        table.add_row(c.name, *cells, f"{c.pixels:,}")
+    console.print(table)
+    interval = scores.mean_iou_interval
+    spread = f" (95 % interval {interval[0]:.4f} … {interval[1]:.4f})" if interval else ""
+    console.print(f"mean IoU {percent(scores.mean_iou)}{spread}, pixel accuracy {percent(scores.accuracy)}")
+    if scores.trained_on:
+        console.print(
+            f"[yellow]Warning:[/] {len(scores.trained_on)} of these images were trained on; their scores say little."
+        )
+
+
+def print_inspection(seen: "Inspection") -> None:
+    """What was found in a folder."""
+    f, samples = seen.fingerprint, seen.samples
+    console.print(f"[bold]{samples.root}[/]: {'; '.join(samples.notes)}", soft_wrap=True)
+    sizes = f"{f.median[0]}×{f.median[1]}"
+    if f.smallest != f.largest:
+        sizes = f"{f.smallest[0]}×{f.smallest[1]} to {f.largest[0]}×{f.largest[1]}, median {sizes}"
+    console.print(
+        f"{f.train} images to train, {f.val} to validate, {f.test} to test; {sizes}, {f.channels} × {f.dtype}"
+    )
+    shares = (f"{n} {s:.1%}" if s else f"[yellow]{n} never[/]" for n, s in zip(f.classes, f.pixel_share, strict=True))
+    ignored = f"; {f.ignored_share:.1%} ignored" if f.ignored_share else ""
+    console.print(f"{len(f.classes)} classes: {', '.join(shares)}{ignored}", soft_wrap=True)
+
+
+def print_plan(plan: "Plan") -> None:
+    """The plan's reasons, a line a group."""
+    table = Table(title="plan", title_justify="left")
+    table.add_column("setting")
+    table.add_column("value", overflow="fold", ratio=2)
+    table.add_column("reason", overflow="fold", ratio=3)
+    for key, reason in plan.reasons.items():
+        table.add_row(key, _short(plan, key), reason)
+    console.print(table)
+
+
+def _short(plan: "Plan", key: str) -> str:
+    value: Any = plan
+    for step in key.split("."):
+        value = value[step] if isinstance(value, dict) else getattr(value, step)
+    if not hasattr(value, "model_fields_set"):
+        return str(value)
+    shown = {name: getattr(value, name) for name in type(value).model_fields}
+    default = {name: field.default for name, field in type(value).model_fields.items()}
+    changed = {n: v for n, v in shown.items() if v is not None and v != default[n] and n not in {"mean", "std"}}
+    return ", ".join(f"{n} {v:g}" if isinstance(v, float) else f"{n} {v}" for n, v in changed.items()) or "the defaults"
+
+
+@contextmanager
+def watching() -> Iterator["Watch | None"]:
+    """A bar over reading, decoding and evaluating; nothing where the output is no terminal."""
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def watch(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total, visible=done < total)
+
+        yield watch
+
+
+class TrainingLines:
+    """The training's progress as plain lines, for logs."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def started(self, about: dict[str, Any]) -> None:
+        """What is about to be trained."""
+        console.print(
+            f"training {about['parameters']:,} parameters on {about['device']} for {about['budget']}; Ctrl-C stops and "
+            "keeps the best model"
+        )
+
+    def stepped(self, news: Any) -> None:
+        """A line every ten seconds."""
+        if time.monotonic() - self._said >= LINE_SECONDS:
+            self._said = time.monotonic()
+            console.print(line(news))
+
+    def validated(self, row: Any) -> None:
+        """A line a validation."""
+        if row.val_score is None:
+            return
+        console.print(
+            f"step {row.step}, epoch {row.epoch:.1f}: loss {row.train_loss:.4f}, validation loss {row.val_loss:.4f}, "
+            f"mean IoU {row.val_score:.4f}{' (best so far)' if row.best else ''}"
+        )
+
+    def warned(self, text: str) -> None:
+        """The warning."""
+        errors.print(f"[yellow]Warning:[/] {text}", soft_wrap=True)
+
+    def ended(self, reason: str) -> None:
+        """Why training is over."""
+        console.print(f"training ended: {reason}")
+
+
+class TrainingBar(TrainingLines):
+    """The training's progress as a bar, for terminals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=24), console=console, transient=True
+        )
+
+    def started(self, about: dict[str, Any]) -> None:
+        """Show the bar."""
+        super().started(about)
+        self._bars.start()
+        self._task = self._bars.add_task("training", total=1.0)
+
+    def stepped(self, news: Any) -> None:
+        """Move the bar."""
+        self._bars.update(self._task, completed=news.step / max(1, news.total), description=line(news))
+
+    def ended(self, reason: str) -> None:
+        """Take the bar away."""
+        self._bars.stop()
+        super().ended(reason)
+
+
+def line(news: Any) -> str:
+    """Step, speed, loss, score and time left."""
+    parts = [
+        f"step {news.step}",
+        f"epoch {news.epoch:.1f}",
+        f"{news.images_per_second:.1f} images/s",
+        f"loss {news.loss:.3f}",
+    ]
+    if news.score is not None:
+        parts.append(f"mean IoU {news.score:.3f}")
+    if news.seconds_left is not None:
+        parts.append(f"{duration(news.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def training_progress() -> TrainingLines:
+    """A bar on a terminal, plain lines elsewhere."""
+    return TrainingBar() if console.is_terminal else TrainingLines()

@@ -1,0 +1,40 @@
+"""maskwright evaluate MODEL DATA."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskwright.cli.console import print_scores, watching
+from maskwright.cli.options import Device, Skip, Test, Val
+from maskwright.records import replacing
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="The model.safetensors of a run.", show_default=False)],
+    data: Annotated[
+        Path | None, typer.Argument(help="Folder of images and masks; default: the run's own.", show_default=False)
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
+    test: Test = [],  # noqa: B006  # typer copies it
+    val: Val = [],  # noqa: B006
+    skip: Skip = [],  # noqa: B006
+    json: Annotated[
+        Path | None, typer.Option(help="Write the scores to this file, - for the output.", show_default=False)
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Score a model on labelled images, at their own size: IoU and Dice per class, mean IoU, pixel accuracy."""
+    from maskwright import api
+
+    with watching() as watch:
+        options = {"test": test, "val": val, "skip": skip} if data is not None else {}
+        scores = api.evaluate(model, data, split=split, device=device, watch=watch, **options)
+    if json is not None and str(json) == "-":
+        sys.stdout.write(scores.to_json())
+        return
+    print_scores(scores)
+    if json is not None:
+        with replacing(json) as temporary:
+            temporary.write_text(scores.to_json(), "utf-8")

@@ -1,0 +1,46 @@
+"""Arguments that several verbs share, each said once."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from maskwright.errors import SettingError
+
+Data = Annotated[Path, typer.Argument(help="Folder of images and masks, or a dataset.yaml.", show_default=False)]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto: the fastest there is.")]
+Test = Annotated[
+    list[str],
+    typer.Option("--test", help="Image to keep for the test, by name or pattern; repeatable.", show_default=False),
+]
+Val = Annotated[
+    list[str], typer.Option("--val", help="Image to validate on, by name or pattern; repeatable.", show_default=False)
+]
+Skip = Annotated[
+    list[str],
+    typer.Option("--skip", help="Image or mask to leave out, by name or pattern; repeatable.", show_default=False),
+]
+Minutes = Annotated[
+    float | None,
+    typer.Option(help="Budget: minutes from reading the data to the model file.", min=0.01, show_default=False),
+]
+Epochs = Annotated[
+    float | None, typer.Option(help="Budget: how often every image is seen.", min=0.001, show_default=False)
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...", help="Settings of the plan, e.g. model.depth=3 optimizer.lr=1e-3", show_default=False
+    ),
+]
+
+
+def settings_of(pairs: list[str] | None) -> dict[str, Any]:
+    """The settings that `key=value` words mean."""
+    settings = {}
+    for pair in pairs or []:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise SettingError(f"{pair!r} is no setting; write KEY=VALUE, e.g. model.depth=3")
+        settings[key] = value
+    return settings

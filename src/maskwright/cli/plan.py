@@ -1,0 +1,37 @@
+"""maskwright plan DATA."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskwright.cli.console import console, print_inspection, print_plan, watching
+from maskwright.cli.options import Data, Device, Epochs, Minutes, Settings, Skip, Test, Val, settings_of
+
+
+def plan(
+    data: Data,
+    settings: Settings = None,
+    minutes: Minutes = None,
+    epochs: Epochs = None,
+    test: Test = [],  # noqa: B006  # typer copies it
+    val: Val = [],  # noqa: B006
+    skip: Skip = [],  # noqa: B006
+    out: Annotated[
+        Path | None, typer.Option(help="Write the plan to this .yaml file, to edit and follow.", show_default=False)
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Decide a plan without training: every setting with its reason."""
+    wishes = settings_of(settings)
+    from maskwright import api
+
+    with watching() as watch:
+        seen = api.inspect(data, test=test, val=val, skip=skip, watch=watch)
+    decided = api.plan(seen, minutes=minutes, epochs=epochs, device=device, settings=wishes)
+    print_inspection(seen)
+    print_plan(decided)
+    if out is not None:
+        console.print(
+            f"plan: {decided.save(out)}. Follow it with: maskwright train {data} --plan {out}", soft_wrap=True
+        )
