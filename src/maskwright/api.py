@@ -38,7 +38,7 @@ from maskwright.inference import Prediction, Predictor
 from maskwright.losses import build as build_loss
 from maskwright.model import UNet
 from maskwright.modelfile import Description
-from maskwright.plan import Plan, decide, demand_same_classes
+from maskwright.plan import Plan, decide, demand_fitting
 from maskwright.settings import Budget
 from maskwright.tiling import Tiles
 from maskwright.training.callbacks import Callback
@@ -149,7 +149,7 @@ def train(
     decided = decided or decide(
         seen.fingerprint, budget=_budget(minutes, epochs), device=choose(device), seed=seed, wishes=settings or {}
     )
-    demand_same_classes(decided, seen.fingerprint)
+    demand_fitting(decided, seen.fingerprint)
     folder.mkdir(parents=True, exist_ok=True)
     seen.samples.save(folder / "samples.json")
     seen.fingerprint.save(folder / "fingerprint.json")

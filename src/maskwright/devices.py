@@ -1,12 +1,18 @@
 """Where the arithmetic happens: device and precision, and how many CPU threads work on it."""
 
+import math
 import os
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 import torch
+from pydantic import Field
 
 from maskwright.errors import SettingError
 from maskwright.records import Record
+
+CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
+"""Microseconds of CPU a container gets, and in how many."""
 
 
 class DeviceSettings(Record):
@@ -18,6 +24,8 @@ class DeviceSettings(Record):
     """mixed: convolutions in 16 bit, weights and losses in 32."""
     channels_last: bool = False
     """Whether images lie in memory pixel by pixel rather than channel by channel."""
+    threads: int | None = Field(None, ge=1)
+    """CPU threads; they add in their own order, so a resumed run needs as many. None: as many as torch chooses."""
 
     @property
     def accelerator(self) -> str:
@@ -38,12 +46,14 @@ def choose(name: str = "auto") -> DeviceSettings:
     """
     present = available()
     name = present[0] if name == "auto" else name
-    if name not in present and name.split(":")[0] not in present:
+    kind, colon, index = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in present or (colon and not (index.isdecimal() and int(index) < count)):
         raise SettingError(f"There is no device {name!r} on this machine. There is: {', '.join(present)}.")
     if name.startswith("cuda"):
         half = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
         return DeviceSettings(name=name, precision=half, channels_last=True)
-    return DeviceSettings(name=name)
+    return DeviceSettings(name=name, threads=cores() if kind == "cpu" else None)
 
 
 def available() -> list[str]:
@@ -57,7 +67,11 @@ def available() -> list[str]:
 
 
 def cores() -> int:
-    """CPU cores this process may use (a container's limit included), at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+    """CPU cores this process may use, at least 1: those it is bound to, and no more than its container is given."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CPU_MAX.read_text("ascii").split()
+        bound = min(bound, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no such file outside Linux; "max" where there is no limit
+        pass
+    return max(1, bound)

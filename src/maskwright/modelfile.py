@@ -17,7 +17,7 @@ from torch import Tensor
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import Labels
 from maskwright.data.preprocess import Preprocess
-from maskwright.errors import ModelFileError
+from maskwright.errors import ModelFileError, SettingError
 from maskwright.model import UNet, UNetRecord
 from maskwright.plan import Plan
 from maskwright.records import Record, replacing
@@ -65,11 +65,13 @@ def save(path: str | Path, weights: dict[str, Tensor], description: Description,
 
     golden_CHW: a normalised image, float32, whose size fits the network; the logits of the weights on it are kept.
     """
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+    golden_CHW = golden_CHW.cpu().contiguous().clone()
     network = _built(description.network, weights)
     with torch.inference_mode():
-        logits_KHW = network.logits(golden_CHW[None].cpu())[0]
-    tensors = {f"weights.{name}": tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    tensors |= {"golden.image": golden_CHW.cpu().contiguous().clone(), "golden.logits": logits_KHW.contiguous().clone()}
+        logits_KHW = network.logits(golden_CHW[None])[0].contiguous().clone()
+    tensors = {f"weights.{name}": tensor for name, tensor in weights.items()}
+    tensors |= {"golden.image": golden_CHW, "golden.logits": logits_KHW}
     path = Path(path)
     try:
         with replacing(path) as temporary:
@@ -119,29 +121,37 @@ def _read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, T
     try:
         values = json.loads(text)
         version = int(values.get("version", 0))
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         raise ModelFileError(f"The description in {path} is damaged. Copy the file again from where it came.") from None
     if version > VERSION:
         raise ModelFileError(
-            f"{path} was written by a later version (format {version}, Maskwright {values.get('maskwright')}); this one "
-            f"reads up to format {VERSION}. Update: pip install --upgrade maskwright"
+            f"{path} was written by a later version (format {version}, Maskwright {values.get('maskwright')}); this "
+            f"one reads up to format {VERSION}. Update: pip install --upgrade maskwright"
         )
-    return Description.read(values, str(path)), tensors
+    try:
+        return Description.read(values, str(path)), tensors
+    except SettingError as error:
+        raise ModelFileError(f"The description in {path} is damaged.\n{error}") from None
 
 
 def _refuse_strangers(path: Path) -> None:
     if not path.is_file():
         raise ModelFileError(f"{path} does not exist. A model file is the model.safetensors of a run folder.")
-    with path.open("rb") as file:
-        head = file.read(16)
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read ({error}). Check its permissions.") from None
+    # A safetensors file starts with the length of its JSON header, 8 bytes, and an opening brace. The length may well
+    # begin as a pickle or a zip does, so the brace is looked at first.
+    if head[8:9] == b"{":
+        return
     if head[:2] == b"PK" or head[:1] == b"\x80":
         raise ModelFileError(
             f"{path} is a pickle, whatever its name says. Opening one can run any code, so Maskwright never does. "
             "A model file is a .safetensors written by maskwright train."
         )
-    # A safetensors file starts with the length of its JSON header, 8 bytes, and an opening brace.
-    if len(head) < 9 or head[8:9] != b"{":
-        raise ModelFileError(f"{path} is not a model file. One is written by maskwright train, as model.safetensors.")
+    raise ModelFileError(f"{path} is not a model file. One is written by maskwright train, as model.safetensors.")
 
 
 def _built(record: UNetRecord, weights: dict[str, Tensor]) -> UNet:
@@ -155,9 +165,12 @@ def _check_golden(path: Path, network: UNet, tensors: dict[str, Tensor]) -> None
     if not {"golden.image", "golden.logits"} <= tensors.keys():
         raise ModelFileError(f"{path} has no golden sample to be checked with. Copy it again from where it came.")
     expected = tensors["golden.logits"]
-    with torch.inference_mode():
-        found = network.logits(tensors["golden.image"][None])[0]
-    difference = float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
+    try:
+        with torch.inference_mode():
+            found = network.logits(tensors["golden.image"][None])[0]
+        difference = float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
+    except RuntimeError as error:  # another shape or kind of number than was written
+        raise ModelFileError(f"The golden sample in {path} is damaged ({error}). Copy the file again.") from None
     if not difference <= TOLERANCE:
         raise ModelFileError(
             f"{path} no longer computes what it did when it was written: logits differ by {difference:.2g} "

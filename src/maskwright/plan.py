@@ -15,9 +15,17 @@ from maskwright.devices import DeviceSettings
 from maskwright.errors import SettingError
 from maskwright.losses import LossSettings
 from maskwright.model import UNetRecord
+from maskwright.model.sizes import demand_fit, fitting_input
 from maskwright.records import Record
 from maskwright.settings import Budget, OptimizerSettings, ScheduleSettings, TrainingSettings, ValidationSettings
 from maskwright.tiling import Tiles
+
+LONG = 60.0
+"""Minutes of one core up to which steps are made cheap: a stem of stride 2, a light decoder, narrow layers."""
+WIDTHS = ((3.0, 16, 128), (20.0, 24, 160), (LONG, 32, 256), (math.inf, 32, 512))
+"""Up to so many minutes of one core: width of the first level, and of the widest."""
+WHOLE_IMAGE = 320 * 320
+"""Working pixels up to which a step sees whole images."""
 
 
 class Plan(Record):
@@ -81,15 +89,12 @@ def decide(
         reasons[key] = why.reason
         return why.value
 
-    small = budget is not None and budget.minutes is not None and device.accelerator == "cpu"
-    scale = take("preprocess.scale", _scale(fingerprint, small=small))
-    network: UNetRecord = take("model", _network(fingerprint, scale, small=small))
-    crop = take("sampling.crop", _crop(fingerprint, scale, network.stride))
-    batch = take("sampling.batch", _batch(crop, device))
-    sampling = Sampling(crop=crop, batch=batch, crops_per_image=_crops_per_image(fingerprint, scale, crop))
+    effort = _effort(budget, device)
+    scale = take("preprocess.scale", _scale(fingerprint, effort))
+    network: UNetRecord = take("model", _network(fingerprint, scale, effort))
+    sampling: Sampling = take("sampling", _sampling(fingerprint, scale, network, device))
     budget = take("training.budget", _budget(budget, fingerprint, sampling))
-    optimizer = take("training.optimizer", _optimizer())
-    plan = Plan(
+    draft = Plan(
         seed=seed,
         preprocess=take("preprocess", _preprocess(fingerprint, scale)),
         model=network,
@@ -98,58 +103,86 @@ def decide(
         loss=take("loss", _loss(fingerprint)),
         training=TrainingSettings(
             budget=budget,
-            optimizer=optimizer,
-            schedule=take("training.schedule", _schedule(budget)),
+            optimizer=take("training.optimizer", _optimizer()),
+            schedule=take("training.schedule", _schedule()),
             validation=take("training.validation", _validation(budget)),
         ),
         tiles=take("tiles", _tiles(device)),
-        device=take("device", _device(device)),
+        device=take("device", _device(device, network)),
         reasons=reasons,
     )
-    return plan.with_wishes(wishes or {})
+    plan = draft.with_wishes(wishes or {})
+    if plan.model == draft.model and plan.preprocess == draft.preprocess:
+        return plan
+    # What was wished of network and size changes which crops suit; wishes for the crops themselves come last.
+    fitting = _sampling(fingerprint, plan.preprocess.scale, plan.model, device).value
+    return draft.model_copy(update={"sampling": fitting}).with_wishes(wishes or {})
 
 
-def _scale(f: Fingerprint, *, small: bool) -> Why:
+def _effort(budget: Budget | None, device: DeviceSettings) -> float:
+    """Minutes of one core that there are to train in, infinite on a GPU; half an hour where none were stated."""
+    if device.accelerator != "cpu":
+        return math.inf
+    minutes = budget.minutes if budget is not None and budget.minutes is not None else 15.0
+    return minutes * (device.threads or 1)
+
+
+def _scale(f: Fingerprint, effort: float) -> Why:
     side = math.sqrt(f.median[0] * f.median[1])
-    if small and side > 320 and len(f.classes) > 2:
-        return Why(0.5, "little time: half the size costs a quarter a step")
+    if effort <= LONG and side > 320 and len(f.classes) > 2:
+        return Why(
+            0.5, "many classes are told by context: at half the size four times as many images are seen in the time"
+        )
     if side > 1536:
         scale = 2.0 ** -math.ceil(math.log2(side / 1536))
         return Why(scale, f"images of {f.median[0]}×{f.median[1]} are worked on smaller, so that a crop shows context")
     return Why(1.0, "images are worked on as they are")
 
 
-def _network(f: Fingerprint, scale: float, *, small: bool) -> Why:
+def _network(f: Fingerprint, scale: float, effort: float) -> Why:
     side = min(f.median) * scale
-    depth = max(1, min(4, int(math.log2(max(2, side / 8)))))
+    stem = 2 if effort <= LONG and side >= 128 else 1
+    depth = max(1, min(4, int(math.log2(max(2, side / 8 / stem)))))
+    base, max_width = next((b, w) for most, b, w in WIDTHS if effort <= most)
+    lighter = effort <= LONG
     record = UNetRecord(
         in_channels=f.channels,
         classes=len(f.classes),
         depth=depth,
-        base=16 if small else 32,
-        max_width=128 if small else 512,
+        base=base,
+        max_width=max_width,
+        stem=stem,
+        decoder_convolutions=1 if lighter else None,
     )
-    return Why(record, f"depth {depth}: the bottleneck still sees {side / 2**depth:.0f} pixels a side")
+    seen = f"depth {depth}: the bottleneck still sees {side / stem / 2**depth:.0f} pixels a side"
+    if not lighter:
+        return Why(record, seen)
+    thrift = "the first layer halves the grid (stem 2) and " if stem == 2 else ""
+    return Why(
+        record, f"{seen}; so that the time allows about a thousand steps, {thrift}layers are {base} … {max_width} wide"
+    )
 
 
-def _crop(f: Fingerprint, scale: float, stride: int) -> Why:
-    def fitted(size: float, most: int) -> int:
-        return max(stride, min(most, round(size * scale / stride) * stride))
-
+def _sampling(f: Fingerprint, scale: float, record: UNetRecord, device: DeviceSettings) -> Why:
     height, width = f.median
-    if height * width * scale**2 <= 320 * 320:
-        return Why((fitted(height, 1024), fitted(width, 1024)), "the whole image fits a step")
-    return Why((fitted(height, 256), fitted(width, 256)), "large images are seen in crops")
+    whole = height * width * scale**2 <= WHOLE_IMAGE
+    most = 1024 if whole else 256
 
+    def fitted(size: float) -> int:
+        wanted = min(most, max(1, round(size * scale / record.stride)) * record.stride)
+        return fitting_input(record, wanted) if record.padding == "valid" else wanted
 
-def _crops_per_image(f: Fingerprint, scale: float, crop: tuple[int, int]) -> int:
-    return max(1, round(f.median[0] * f.median[1] * scale**2 / (crop[0] * crop[1])))
-
-
-def _batch(crop: tuple[int, int], device: DeviceSettings) -> Why:
+    crop = fitted(height), fitted(width)
     if device.accelerator == "cpu":
-        return Why(4, "on a CPU larger batches cost as much a crop, so small ones give more steps")
-    return Why(max(2, min(64, round(16 * 256 * 256 / (crop[0] * crop[1])))), "about a million pixels a step")
+        batch, why = 4, "a larger batch costs a CPU as much a crop, a small one gives more steps"
+    else:
+        batch, why = (
+            max(2, min(64, round(2**20 / (crop[0] * crop[1])))),
+            "about a million pixels a step keep a GPU busy",
+        )
+    times = max(1, round(height * width * scale**2 / (crop[0] * crop[1])))
+    seen = "whole images" if whole else "crops: large images are seen in parts"
+    return Why(Sampling(crop=crop, batch=batch, crops_per_image=times), f"{seen}; {why}")
 
 
 def _budget(budget: Budget | None, f: Fingerprint, sampling: Sampling) -> Why:
@@ -161,10 +194,11 @@ def _budget(budget: Budget | None, f: Fingerprint, sampling: Sampling) -> Why:
 
 
 def _optimizer() -> Why:
-    return Why(OptimizerSettings(name="muon", lr=0.02, side_lr=3e-3), "muon learns most in few steps")
+    settings = OptimizerSettings(name="muon", lr=6e-3, side_lr=3e-3, momentum=0.95)
+    return Why(settings, "in few steps muon learns more than AdamW")
 
 
-def _schedule(budget: Budget) -> Why:
+def _schedule() -> Why:
     return Why(ScheduleSettings(), "one-cycle spends most steps at a high rate and ends at none")
 
 
@@ -194,7 +228,7 @@ def _augment(f: Fingerprint) -> Why:
 
 def _loss(f: Fingerprint) -> Why:
     shares = [share for share in f.pixel_share if share]
-    if len(f.classes) > 2 and min(shares) < 0.1 / len(f.classes):
+    if len(f.classes) > 2 and max(shares) > 10 * min(shares):
         # The square root tames 1/share: a class of 1 % would otherwise count a hundred times.
         raw = [1 / math.sqrt(share) if share else 0.0 for share in f.pixel_share]
         mean = sum(w * s for w, s in zip(raw, f.pixel_share, strict=True))
@@ -209,15 +243,19 @@ def _tiles(device: DeviceSettings) -> Why:
     return Why(Tiles(window=window, batch=batch), "larger images are predicted in windows")
 
 
-def _device(device: DeviceSettings) -> Why:
-    return Why(device, "the fastest device present" if device.accelerator != "cpu" else "no other device is present")
+def _device(device: DeviceSettings, network: UNetRecord) -> Why:
+    if device.accelerator != "cpu":
+        return Why(device, "the fastest device present")
+    narrow = network.level_widths[0] <= 32
+    order = "narrow layers are faster pixel by pixel" if narrow else "wide layers are faster channel by channel"
+    return Why(device.model_copy(update={"channels_last": narrow}), f"no other device is present; {order}")
 
 
-def demand_same_classes(plan: Plan, fingerprint: Fingerprint) -> None:
-    """Nothing, if the plan's network has as many outputs as the data has classes.
+def demand_fitting(plan: Plan, fingerprint: Fingerprint) -> None:
+    """Nothing, if the plan's network suits the data and the crops suit the network.
 
     Raises:
-        SettingError: it has not, as when a plan of other data is used.
+        SettingError, DataError: they do not, as when a plan of other data is used; says what to set.
     """
     wanted = len(fingerprint.classes)
     if plan.model.classes != wanted and not (plan.model.classes == 1 and wanted == 2):
@@ -230,3 +268,5 @@ def demand_same_classes(plan: Plan, fingerprint: Fingerprint) -> None:
             f"The plan's network takes {plan.model.in_channels} channels, its preprocessing gives "
             f"{plan.preprocess.channels}. Set both to the same."
         )
+    if plan.model.padding == "valid":
+        demand_fit(plan.model, *plan.sampling.crop)

@@ -23,6 +23,7 @@ class OptimizerSettings(Record):
     momentum: float = Field(0.9, ge=0, lt=1)
     """Of sgd and muon; the first beta of the others."""
     nesterov: bool = True
+    """Of sgd; muon always looks ahead."""
     beta2: float = Field(0.99, gt=0, lt=1)
     eps: float = Field(1e-8, gt=0)
     clip: float | None = Field(None, gt=0)
@@ -44,8 +45,8 @@ class ScheduleSettings(Record):
 class Budget(Record):
     """When training is over. Exactly one is stated."""
 
-    epochs: float | None = Field(None, gt=0)
-    minutes: float | None = Field(None, gt=0)
+    epochs: float | None = Field(None, gt=0, allow_inf_nan=False)
+    minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
     """From reading the data to the model file."""
     steps: int | None = Field(None, gt=0)
 
@@ -57,7 +58,7 @@ class Budget(Record):
 
     def __str__(self) -> str:
         name, value = next((n, v) for n, v in self if v is not None)
-        return f"{value:g} {name if value != 1 else name.removesuffix('s')}"
+        return f"{value:.10g} {name if value != 1 else name.removesuffix('s')}"
 
 
 class ValidationSettings(Record):

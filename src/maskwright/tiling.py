@@ -179,7 +179,7 @@ def blended_windows(size: int, limit: int, reach: Reach, overlap: float) -> list
         return [Window(0, size, 0, size - 2 * reach.margin, 0)]
     s = reach.stride
     window = size - _ceil(size - limit, s) if reach.margin else limit // s * s
-    if window <= 2 * reach.margin:
+    if window - 2 * reach.margin < s:  # windows start a stride apart: what is less would leave gaps
         raise SettingError(f"A window of {limit} pixels is too small for this network; raise tiles.window.")
     step = max(s, int((window - 2 * reach.margin) * (1 - overlap)) // s * s)
     count = -(-(size - window) // step) + 1
@@ -236,7 +236,7 @@ def _blended(network: Network, image_CHW: Tensor, windows: list[list[Window]], b
 
 
 def gaussian(size: tuple[int, ...] | torch.Size) -> Tensor:
-    """The weight of each pixel of a window, h w: a Gaussian of an eighth of the window, at least 1e-3 of its peak."""
+    """The weight of each pixel of a window, h w: a Gaussian of an eighth of the window, at least 1e-3 a side."""
     rows, columns = (torch.exp(-0.5 * ((torch.arange(n) - (n - 1) / 2) / (n / 8)) ** 2).clamp(min=1e-3) for n in size)
     return rows[:, None] * columns[None, :]
 

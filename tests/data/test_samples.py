@@ -53,9 +53,7 @@ def test_a_sample_painted_alone_equals_the_one_in_the_set(tmp_path):
 
     alone = paint(2, seed=5, size=SMALL["size"])
 
-    np.testing.assert_array_equal(
-        read_image(tmp_path / "cells/test/images/cells_02.png").squeeze(), alone.image
-    )
+    np.testing.assert_array_equal(read_image(tmp_path / "cells/test/images/cells_02.png").squeeze(), alone.image)
     for kind, values in (("masks", alone.mask), ("instances", alone.instances)):
         np.testing.assert_array_equal(read_mask(tmp_path / f"cells/test/{kind}/cells_02.png").values, values)
 

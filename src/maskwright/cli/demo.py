@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from maskwright.cli.console import console, duration, print_scores, training_progress
@@ -50,11 +49,11 @@ def demo(
 
 def _otsu(samples: "Samples") -> float:
     """Otsu's Dice on the test part: what no learning at all reaches."""
+    import numpy as np
+
     from maskwright.data.samples import otsu_mask
     from maskwright.metrics import class_metrics, confusion_matrix
 
-    total = sum(
-        confusion_matrix(otsu_mask(samples.image(s)[:, :, 0]) > 0, samples.labels_of(s), 2)
-        for s in samples.part("test")
-    )
+    pairs = [(otsu_mask(samples.image(s)[:, :, 0]) // 255, samples.labels_of(s)) for s in samples.part("test")]
+    total = np.sum([confusion_matrix(found, labels, 2) for found, labels in pairs], axis=0)
     return float(class_metrics["dice"](total)[1])

@@ -8,7 +8,6 @@ import typer
 
 from maskwright.cli.console import print_scores, watching
 from maskwright.cli.options import Device, Skip, Test, Val
-from maskwright.records import replacing
 
 
 def evaluate(
@@ -27,6 +26,7 @@ def evaluate(
 ) -> None:
     """Score a model on labelled images, at their own size: IoU and Dice per class, mean IoU, pixel accuracy."""
     from maskwright import api
+    from maskwright.records import replacing
 
     with watching() as watch:
         options = {"test": test, "val": val, "skip": skip} if data is not None else {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -42,18 +42,26 @@ class Augment(Record):
     noise: float = Field(0.05, ge=0)
     """Largest standard deviation of added noise, in standard deviations of the training images."""
 
+    @field_validator("scale")
+    @classmethod
+    def _in_order(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError("the smallest enlargement comes first, and both are above 0")
+        return scale
+
     def source_size(self, crop: tuple[int, int]) -> tuple[int, int]:
         """Height and width of a source that holds every crop, however it is turned, shrunken and displaced."""
         h, w = crop
-        slant = np.tan(np.deg2rad(self.shear))
         spare = 6 * self.elastic  # three standard deviations on each side
 
-        def longest(along: int, across: int) -> int:
+        def longest(along: int, across: int, sheared: float) -> int:
             angle = min(np.deg2rad(self.rotate), np.arctan2(across, along))
-            turned = along * np.cos(angle) + across * (np.sin(angle) + slant)
+            turned = along * np.cos(angle) + across * np.sin(angle) + sheared
             return int(np.ceil(turned / self.scale[0] + spare)) + 2
 
-        return longest(h, w), longest(w, h)
+        # Shear pushes rows sideways, by their height; a turn makes that a push up or down.
+        slant = h * np.tan(np.deg2rad(self.shear))
+        return longest(h, w, slant * np.sin(np.deg2rad(min(90, self.rotate)))), longest(w, h, slant)
 
 
 OFF = Augment(

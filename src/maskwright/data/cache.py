@@ -27,11 +27,16 @@ class Cache:
     """
 
     def __init__(self, folder: Path, sizes: list[tuple[int, int]], channels: int, dtype: str):
+        self._made_of = (folder, sizes, channels, dtype)
         self.sizes = sizes
         self._channels = channels
         self._starts = np.concatenate([[0], np.cumsum([h * w for h, w in sizes])]).tolist()
         self._images = np.memmap(folder / "images.bin", dtype=dtype, mode="r")
         self._labels = np.memmap(folder / "labels.bin", dtype=np.uint8, mode="r")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A loader's worker opens the files itself; a pickled memory map would be a copy of all the images.
+        return Cache, self._made_of
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -62,14 +67,26 @@ def build(
     """
     sizes = [preprocess.working_size(s.height, s.width) for s in part]
     about = folder / "cache.json"
-    key = number(preprocess.to_json(), samples.labels.to_json(), *(f"{s.image} {s.content} {s.mask}" for s in part))
-    if not (about.is_file() and json.loads(about.read_text("utf-8")) == {"key": key}):
+    shown = (f"{s.image} {s.content} {s.mask} {s.mask_content}" for s in part)
+    key = number(preprocess.to_json(), samples.labels.to_json(), *shown)
+    pixels = sum(height * width for height, width in sizes)
+    lengths = {"images.bin": pixels * preprocess.channels * np.dtype(preprocess.dtype).itemsize, "labels.bin": pixels}
+    if not _complete(folder, key, lengths):
         folder.mkdir(parents=True, exist_ok=True)
         about.unlink(missing_ok=True)
         _fill(folder, samples, part, preprocess, sizes, workers, progress)
         with replacing(about) as temporary:
             temporary.write_text(json.dumps({"key": key}), "utf-8")
     return Cache(folder, sizes, preprocess.channels, preprocess.dtype)
+
+
+def _complete(folder: Path, key: int, lengths: dict[str, int]) -> bool:
+    """Whether a cache with that key lies there, its files as long as they must be."""
+    try:
+        said = json.loads((folder / "cache.json").read_text("utf-8"))
+        return said == {"key": key} and all((folder / name).stat().st_size == lengths[name] for name in lengths)
+    except (OSError, ValueError):
+        return False
 
 
 def _fill(
@@ -82,9 +99,12 @@ def _fill(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     decode = partial(_decode, samples, preprocess)
+    # Replaced, not overwritten: whoever still has the old files mapped keeps them.
     with (
-        (folder / "images.bin").open("wb") as images,
-        (folder / "labels.bin").open("wb") as labels,
+        replacing(folder / "images.bin") as images_bin,
+        replacing(folder / "labels.bin") as labels_bin,
+        images_bin.open("wb") as images,
+        labels_bin.open("wb") as labels,
         ThreadPoolExecutor(workers) as pool,
     ):
         # In small groups: `map` alone would decode everything before the first is written.

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -20,11 +21,11 @@ from maskwright.records import IGNORED, Record
 class Sampling(Record):
     """What a step of training looks at."""
 
-    crop: tuple[int, int]
+    crop: tuple[PositiveInt, PositiveInt]
     """Height and width of a crop, in working pixels."""
-    batch: int
+    batch: int = Field(gt=0)
     """Crops a step."""
-    crops_per_image: int = 1
+    crops_per_image: int = Field(1, gt=0)
     """Crops that an epoch takes from each image."""
 
 
@@ -108,7 +109,7 @@ def _span(at: float, crop: int, source: int, size: int) -> tuple[tuple[int, int]
     The crop lies inside the image if it can, and so does the source, even where the crop is then off its middle.
     """
     room = size - crop
-    middle = (round(at * room) if room > 0 else room / 2) + crop / 2
+    middle = (round(at * room) if room > 0 else room // 2) + crop / 2
     first = int(middle - source / 2)
     first = min(max(first, 0), size - source) if size >= source else -((source - size) // 2)
     return (first, first + source), middle - (first + source / 2)

@@ -32,6 +32,12 @@ class DatasetFile(Record):
     skip: tuple[str, ...] = ()
 
 
+def speaks_of_colours(stated: DatasetFile) -> bool:
+    """Whether a class or an ignored value is given as a colour; masks are then read as the colours they show."""
+    values = [v for value in (stated.classes or {}).values() for v in (value if isinstance(value, list) else [value])]
+    return any(isinstance(value, str) for value in (*values, *stated.ignore))
+
+
 def find(data: str | Path) -> tuple[Path, DatasetFile]:
     """The folder that holds the data and what its `dataset.yaml` says; `data` is the folder or the file itself.
 

@@ -50,7 +50,7 @@ def fingerprint(samples: Samples) -> Fingerprint:
     """
     train = samples.part("train")
     dtype = _common([s for s in samples.samples if s.mask])
-    channels = _channels(train)
+    channels = _channels(train, [s for s in samples.samples if s.mask])
     heights, widths = [s.height for s in train], [s.width for s in train]
     pixels_N = np.array([s.height * s.width for s in train], float)
     mean_NC = np.array([_spread(s.mean, channels) for s in train])
@@ -58,7 +58,7 @@ def fingerprint(samples: Samples) -> Fingerprint:
     mean_C = np.average(mean_NC, axis=0, weights=pixels_N)
     std_C = np.sqrt(np.maximum(0, np.average(power_NC, axis=0, weights=pixels_N) - mean_C**2))
     counts_NK, ignored = _class_counts(samples, train)
-    counted = max(1, int(counts_NK.sum()))
+    counted = int(counts_NK.sum())
     return Fingerprint(
         train=len(train),
         val=len(samples.part("val")),
@@ -73,7 +73,7 @@ def fingerprint(samples: Samples) -> Fingerprint:
         mean=tuple(mean_C.tolist()),
         std=tuple(std_C.tolist()),
         classes=tuple(samples.labels.names),
-        pixel_share=tuple((counts_NK.sum(axis=0) / counted).tolist()),
+        pixel_share=tuple((counts_NK.sum(axis=0) / max(1, counted)).tolist()),
         image_share=tuple((counts_NK > 0).mean(axis=0).tolist()),
         ignored_share=ignored / (counted + ignored),
     )
@@ -105,14 +105,14 @@ def _common(samples: list[Sample]) -> str:
     return usual
 
 
-def _channels(train: list[Sample]) -> int:
-    """3 as soon as any image has colour; grey ones are then spread over three channels."""
-    found = Counter(s.channels for s in train)
+def _channels(train: list[Sample], labelled: list[Sample]) -> int:
+    """3 as soon as any training image has colour; grey ones are then spread over three channels."""
+    found = Counter(s.channels for s in labelled)
     if set(found) <= {1, 3}:
-        return max(found)
+        return max(s.channels for s in train)
     if len(found) > 1:
         usual = found.most_common(1)[0][0]
-        odd = next(s for s in train if s.channels != usual)
+        odd = next(s for s in labelled if s.channels != usual)
         raise DataError(
             f"{odd.image} has {odd.channels} channels, most images have {usual}. Convert it, or leave it out with "
             f"--skip {odd.name}."

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
@@ -38,6 +38,8 @@ class Sample(Record):
     split: Split | None
     content: str
     """A hash of the image file: two files of the same content are the same image, whatever they are called."""
+    mask_content: str | None = None
+    """The same of the mask file."""
     height: int
     width: int
     channels: int
@@ -97,11 +99,11 @@ def index(
     root, stated = dataset_file.find(data)
     layout, pairs = _pairs(root, stated)
     patterns = (*stated.skip, *skip)
-    kept = [entry for entry in pairs.entries if not _matches(entry, root, patterns)]
+    kept = [entry for entry in _settled(pairs.entries, root, patterns) if not _left_out(entry, root, patterns)]
     _demand_pairs(pairs, root, patterns)
     if not any(entry.mask for entry in kept):
         raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
-    measured = _measured(root, kept, workers, progress)
+    measured = _measured(root, kept, workers, progress, colour=dataset_file.speaks_of_colours(stated))
     chosen, reason = _labels(root, stated, measured)
     samples = _split([sample for sample, _ in measured], root, stated, test, val)
     return Samples(root=str(root), layout=layout, notes=(pairs.reason, reason), labels=chosen, samples=tuple(samples))
@@ -121,7 +123,7 @@ def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
 
 def _demand_pairs(pairs: Pairs, root: Path, patterns: Iterable[str]) -> None:
     for alone, other in ((pairs.images_alone, "mask"), (pairs.masks_alone, "image")):
-        lost = [path for path in alone if not _matches(Entry(path, None), root, patterns)]
+        lost = [path for path in alone if not _matches(path, root, patterns)]
         if lost:
             shown = ", ".join(str(path.relative_to(root)) for path in lost[:3]) + (" …" if len(lost) > 3 else "")
             raise DataError(
@@ -130,14 +132,32 @@ def _demand_pairs(pairs: Pairs, root: Path, patterns: Iterable[str]) -> None:
             )
 
 
-def _matches(entry: Entry, root: Path, patterns: Iterable[str]) -> bool:
-    path = entry.image
-    inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-    return any(fnmatch(text, p) for p in patterns for text in (path.name, path.stem, inside))
+def _settled(entries: Iterable[Entry], root: Path, patterns: Sequence[str]) -> Iterator[Entry]:
+    """The entries with one mask each: where several claim an image, all but one must be left out."""
+    for entry in entries:
+        masks = [m for m in (entry.mask, *entry.rivals) if m and not (entry.rivals and _matches(m, root, patterns))]
+        if len(masks) > 1 and not _matches(entry.image, root, patterns):
+            raise DataError(
+                f"Both {masks[0]} and {masks[1]} could be the mask of {entry.image}. Keep one, or leave one out with "
+                f"--skip {_relative(masks[1], root)}."
+            )
+        yield Entry(entry.image, masks[0] if masks else None, entry.split)
+
+
+def _left_out(entry: Entry, root: Path, patterns: Sequence[str]) -> bool:
+    return any(_matches(path, root, patterns) for path in (entry.image, entry.mask) if path)
+
+
+def _matches(path: Path, root: Path, patterns: Iterable[str]) -> bool:
+    """Whether a pattern means the file, by its name or its path in the folder, with or without the ending."""
+    inside = Path(_relative(path, root))
+    texts = (path.name, path.stem, inside.as_posix(), inside.with_suffix("").as_posix())
+    # A name with brackets is a pattern that does not match itself.
+    return any(text == p or fnmatch(text, p) for p in patterns for text in texts)
 
 
 def _measured(
-    root: Path, entries: list[Entry], workers: int, progress: Callable[[int, int], None] | None
+    root: Path, entries: list[Entry], workers: int, progress: Callable[[int, int], None] | None, *, colour: bool
 ) -> list[tuple[Sample, MaskStyle | None]]:
     names = _names([entry.image for entry in entries], root)
     measured: list[tuple[Sample, MaskStyle | None]] = []
@@ -151,7 +171,7 @@ def _measured(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return _in_colour(root, measured)
+    return _in_colour(root, measured) if colour or _some_coloured(measured) else measured
 
 
 def _measure(root: Path, entry: Entry, name: str) -> tuple[Sample, MaskStyle | None]:
@@ -172,7 +192,8 @@ def _measure(root: Path, entry: Entry, name: str) -> tuple[Sample, MaskStyle | N
         image=_relative(entry.image, root),
         mask=_relative(entry.mask, root) if entry.mask else None,
         split=entry.split,
-        content=hashlib.blake2b(entry.image.read_bytes(), digest_size=12).hexdigest(),
+        content=_hash(entry.image),
+        mask_content=_hash(entry.mask) if entry.mask else None,
         height=height,
         width=width,
         channels=channels,
@@ -184,6 +205,10 @@ def _measure(root: Path, entry: Entry, name: str) -> tuple[Sample, MaskStyle | N
         values=_count(mask) if mask else {},
     )
     return sample, mask.style if mask else None
+
+
+def _hash(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
 
 
 def _statistics(image_HWC: NDArray[Any]) -> tuple[float, float, tuple[float, ...], tuple[float, ...]]:
@@ -208,11 +233,12 @@ def _count(mask: Mask) -> dict[int, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
+def _some_coloured(measured: list[tuple[Sample, MaskStyle | None]]) -> bool:
+    return any(style and style.mode == "colour" for _, style in measured)
+
+
 def _in_colour(root: Path, measured: list[tuple[Sample, MaskStyle | None]]) -> list[tuple[Sample, MaskStyle | None]]:
     """Among coloured masks one that happens to be all grey is a coloured one too."""
-    modes = {style.mode for _, style in measured if style}
-    if "colour" not in modes or modes == {"colour"}:
-        return measured
     out: list[tuple[Sample, MaskStyle | None]] = []
     for sample, style in measured:
         if style and style.mode != "colour" and sample.mask:
@@ -232,23 +258,44 @@ def _labels(root: Path, stated: DatasetFile, measured: list[tuple[Sample, MaskSt
             if strange := [value for value in of_file if value not in chosen.label_of]:
                 raise DataError(chosen.complaint(strange, sum(of_file[v] for v in strange), root / file))
         return chosen, f"classes as {dataset_file.NAME} states them"
-    left_out = {value for value in stated.ignore if isinstance(value, int)}
-    shown = {file: {v: n for v, n in of_file.items() if v not in left_out} for file, of_file in counts.items()}
-    found, reason = labels.infer(shown, style, _class_list(root))
-    ignored = tuple(sorted({*found.ignored, *left_out}))
-    return found.model_copy(update={"ignored": ignored}), reason
+    names = _class_list(root)
+    if not names:
+        _demand_one_palette(measured)
+    return labels.infer(counts, style, names, [labels.value_of(value) for value in stated.ignore])
 
 
 def _common_style(styles: list[MaskStyle]) -> MaskStyle:
-    """The style that can hold every mask's values: the deepest, and the commonest palette."""
+    """The style that can hold every mask's values: the deepest, and the commonest one, its palette the longest."""
     deepest = [style for style in styles if style.dtype == "uint16"] or styles
-    return Counter(deepest).most_common(1)[0][0]
+    mode = Counter(style.mode for style in deepest).most_common(1)[0][0]
+    times = Counter(style for style in deepest if style.mode == mode)
+    return max(times, key=lambda style: (len(style.palette or ()), times[style]))
+
+
+def _demand_one_palette(measured: list[tuple[Sample, MaskStyle | None]]) -> None:
+    """Nothing, or an error: some programs number the colours of each mask anew."""
+    first: dict[int, tuple[tuple[int, int, int], str | None]] = {}
+    for sample, style in measured:
+        palette = style.palette if style and style.palette else ()
+        for value in sample.values:
+            if not 0 <= value < len(palette):
+                continue
+            colour, file = first.setdefault(value, (palette[value], sample.mask))
+            if colour != palette[value]:
+                raise DataError(
+                    f"The value {value} is #{bytes(colour).hex()} in {file} but #{bytes(palette[value]).hex()} in "
+                    f"{sample.mask}: their palettes differ. Say in dataset.yaml what counts, the number or the colour: "
+                    "classes: {NAME: 1} or classes: {NAME: '#ff8000'}."
+                )
 
 
 def _class_list(root: Path) -> list[str] | None:
     for name in CLASS_LISTS:
         if (path := root / name).is_file():
-            names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+            try:
+                names = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+            except UnicodeDecodeError:
+                raise DataError(f"{path}, the list of classes, is not UTF-8 text. Save it as UTF-8.") from None
             if len(names) >= 2 and len(names) == len(set(names)):
                 return names
     return None
@@ -258,21 +305,22 @@ def _split(
     samples: list[Sample], root: Path, stated: DatasetFile, test: Sequence[str], val: Sequence[str]
 ) -> list[Sample]:
     """Every sample with its part: as asked for, else as published, else by its name."""
+    # The last one wins: what is to be kept for the test is never trained on.
     asked: dict[str, list[str]] = {
-        "test": [*test, *stated.split.get("test", ())],
-        "val": [*val, *stated.split.get("val", ())],
         "train": [*stated.split.get("train", ())],
+        "val": [*val, *stated.split.get("val", ())],
+        "test": [*test, *stated.split.get("test", ())],
     }
     parts: list[str | None] = [sample.split for sample in samples]
     for split, patterns in asked.items():
         for pattern in patterns:
-            hits = [i for i, s in enumerate(samples) if _matches(Entry(root / s.image, None), root, [pattern])]
+            hits = [i for i, s in enumerate(samples) if _matches(root / s.image, root, [pattern])]
             if not hits:
                 raise DataError(f"The {split} pattern {pattern!r} matches no image in {root}.")
             for i in hits:
                 parts[i] = split
     parts = [part or "train" for part in parts]
-    if "val" not in parts:
+    if not any(part == "val" and s.mask for s, part in zip(samples, parts, strict=True)):
         for i in _held_out([s.name if p == "train" and s.mask else None for s, p in zip(samples, parts, strict=True)]):
             parts[i] = "val"
     if not any(part == "train" and s.mask for s, part in zip(samples, parts, strict=True)):
@@ -294,13 +342,18 @@ def _held_out(names: list[str | None]) -> list[int]:
 
 
 def _names(paths: list[Path], root: Path) -> list[str]:
-    """Stems where they are unique, else paths without the ending, else whole paths."""
+    """Each image's stem if no other has it, else its path without the ending, else its whole path.
+
+    Image by image: adding one gives at most its namesakes another name, and so another part of the split.
+    """
     relative = [Path(_relative(path, root)) for path in paths]
-    for form in (lambda p: p.stem, lambda p: p.with_suffix("").as_posix(), lambda p: p.as_posix()):
-        names = [form(path) for path in relative]
-        if len(set(names)) == len(names):
-            return names
-    raise DataError(f"{root} names an image twice; list each once.")
+    names = [path.stem for path in relative]
+    for form in (lambda p: p.with_suffix("").as_posix(), lambda p: p.as_posix()):
+        times = Counter(names)
+        names = [name if times[name] == 1 else form(path) for name, path in zip(names, relative, strict=True)]
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"{twice[0]} is named twice in {root}; list each image once.")
+    return names
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -1,7 +1,8 @@
 """Classes: which value in the user's masks means what, and which pixels count nowhere."""
 
+import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Labels(Record):
         """The names, in order of label."""
         return [c.name for c in self.classes]
 
-    @cached_property
+    @property  # not cached: a copy with other classes would keep the old answer
     def label_of(self) -> dict[int, int]:
         """Mask value → label, ignored values included."""
         known = {value: label for label, c in enumerate(self.classes) for value in c.values}
@@ -99,43 +100,53 @@ def infer(
     counts: Mapping[str, Mapping[int, int]],
     style: MaskStyle,
     names: list[str] | None = None,
+    ignored: Iterable[int] = (),
 ) -> tuple[Labels, str]:
     """The classes that a set of masks shows, and the reason for reading them so.
 
-    counts: file → value → pixels. names: class names, one a value, as a `classes.txt` gives them.
+    counts: file → value → pixels. names: class names, one a value, as a `classes.txt` gives them. ignored: values that
+    are stated to count nowhere.
 
     Raises:
         DataError: the values do not look like labels, or are all alike.
     """
+    stated = tuple(sorted(set(ignored)))
+    counts = {file: {v: n for v, n in of_file.items() if v not in stated} for file, of_file in counts.items()}
     values = sorted({value for of_file in counts.values() for value in of_file})
-    if names:
-        return _named(values, names, counts, style)
-    if len(values) > 64:
+    found, reason = _named(values, names, counts, style, stated) if names else _unnamed(values, counts, style)
+    return _labels([(c.name, c.values) for c in found.classes], tuple(sorted({*found.ignored, *stated})), style), reason
+
+
+def _unnamed(values: list[int], counts: Mapping[str, Mapping[int, int]], style: MaskStyle) -> tuple[Labels, str]:
+    tops = {255, 65535} & set(values)
+    if len(values) > 64 or (style.mode != "colour" and _blurred(counts)):
         worst = max(counts, key=lambda file: len(counts[file]))
         raise DataError(
-            f"{worst} has {len(counts[worst])} different values; a mask has one value a class. It looks like a picture "
-            "or a mask saved as JPEG. Save masks as PNG, or name the values in dataset.yaml (classes: NAME: VALUE)."
+            f"The masks hold {len(values)} different values, {worst} alone {len(counts[worst])}; a mask has one value "
+            "a class. They look like pictures, or like masks saved as JPEG or resized with smooth edges. Save masks as "
+            "PNG, or name the values in dataset.yaml (classes: NAME: VALUE)."
         )
-    if style.mode == "colour":
+    if style.mode == "colour" and len(values) > 1:
         return _colours(values, style)
-    tops = {255, 65535} & set(values)
-    if set(values) - {0} == tops and tops:
+    if {0} | tops == set(values) and tops:
         # 8- and 16-bit files side by side are one kind of mask: each is full where it is foreground.
-        written = 65535 if style.dtype == "uint16" and 65535 in tops else 255
-        foreground = (written, *sorted(tops - {written}))
-        return _labels([("background", (0,)), ("foreground", foreground)], (), style), f"masks hold 0 and {written}"
+        foreground = _full(tops, style)
+        labels = _labels([("background", (0,)), ("foreground", foreground)], (), style)
+        return labels, f"masks hold 0 and {foreground[0]}"
     if tops and 0 in values and (stray := _stray(counts, {0} | tops)):
         file, value, pixels = stray
         raise DataError(
             f"{file} has {pixels} pixels of value {value}; nearly all masks hold 0 and {max(tops)} only. Redraw those "
             "pixels, or name the value in dataset.yaml, under classes: or under ignore:."
         )
-    ignored = (255,) if 255 in values and values[-2:-1] and values[-2] < 128 and len(values) > 2 else ()
+    # 0, 127, 255 are three steps of grey; 0, 1, 2, 255 are two classes and what surrounds them.
+    ignored = (255,) if len(values) > 2 and values[-1] == 255 and values[-2] < 127 else ()
     kept = [value for value in values if value not in ignored]
-    if len(kept) < 2:
+    if len(set(kept) - tops) + bool(tops & set(kept)) < 2:
+        shown = f"has the value {_run(kept)}" if kept else "is ignored"
         raise DataError(
-            f"Every mask pixel has the value {kept or values}: there is nothing to tell apart. Check that the masks "
-            "are the right files, or name the classes in dataset.yaml."
+            f"Every mask pixel {shown}: there is nothing to tell apart. Check that the masks are the right files, or "
+            "name the classes in dataset.yaml."
         )
     parts = [("background" if v == 0 and len(kept) <= 3 else f"class_{v}", (v,)) for v in kept]
     if len(kept) == 2 and kept[0] == 0:
@@ -152,9 +163,11 @@ def declared(classes: Mapping[str, Any], ignored: Iterable[int | str], style: Ma
     Raises:
         DataError: a value is not a number or a colour, or stands twice.
     """
-    parts = [(name, tuple(_value(v) for v in (value if isinstance(value, list | tuple) else [value])))
+    parts = [(name, tuple(value_of(v) for v in (value if isinstance(value, list | tuple) else [value])))
              for name, value in classes.items()]  # fmt: skip
-    left_out = tuple(_value(v) for v in ignored)
+    if empty := [name for name, values in parts if not values]:
+        raise DataError(f"dataset.yaml gives the class {empty[0]!r} no value; expected NAME: VALUE.")
+    left_out = tuple(dict.fromkeys(value_of(v) for v in ignored))
     flat = [v for _, values in parts for v in values] + list(left_out)
     if twice := {v for v in flat if flat.count(v) > 1}:
         raise DataError(
@@ -164,21 +177,26 @@ def declared(classes: Mapping[str, Any], ignored: Iterable[int | str], style: Ma
 
 
 def _named(
-    values: list[int], names: list[str], counts: Mapping[str, Mapping[int, int]], style: MaskStyle
+    values: list[int],
+    names: list[str],
+    counts: Mapping[str, Mapping[int, int]],
+    style: MaskStyle,
+    stated: tuple[int, ...],
 ) -> tuple[Labels, str]:
-    left_out = {i for i, name in enumerate(names) if name.strip().lower() in IGNORED_NAMES}
+    tops = {255, 65535} & set(values)
+    if len(names) == 2 and tops and set(values) <= {0} | tops:
+        foreground = _full(tops, style)
+        reason = f"2 names in the class list, masks hold 0 and {foreground[0]}"
+        return _labels([(names[0], (0,)), (names[1], foreground)], (), style), reason
+    left_out = {i for i, name in enumerate(names) if i in stated or name.strip().lower() in IGNORED_NAMES}
     if 255 in values and len(names) <= 255:
         left_out.add(255)
     labels = _labels([(n, (i,)) for i, n in enumerate(names) if i not in left_out], tuple(sorted(left_out)), style)
     for file, of_file in counts.items():
         if strange := [value for value in of_file if value not in labels.label_of]:
             raise DataError(labels.complaint(strange, sum(of_file[v] for v in strange), file))
-    ignored = (
-        f"; ignored: {', '.join(names[i] if i < len(names) else str(i) for i in sorted(left_out))}" if left_out else ""
-    )
-    return labels, f"{len(names)} names in the class list, by their order" + (
-        f"; ignored: {ignored}" if ignored else ""
-    )
+    ignored = ", ".join(names[i] if i < len(names) else str(i) for i in sorted(left_out))
+    return labels, f"{len(names)} names in the class list, by their order" + (ignored and f"; ignored: {ignored}")
 
 
 def _colours(values: list[int], style: MaskStyle) -> tuple[Labels, str]:
@@ -189,8 +207,16 @@ def _colours(values: list[int], style: MaskStyle) -> tuple[Labels, str]:
 def _labels(parts: Sequence[tuple[str, tuple[int, ...]]], ignored: tuple[int, ...], style: MaskStyle) -> Labels:
     if len(parts) > IGNORED:
         raise DataError(f"{len(parts)} classes are more than the {IGNORED} that fit; merge some in dataset.yaml.")
+    if style.palette and max((values[0] for _, values in parts), default=0) >= len(style.palette):
+        style = MaskStyle()  # the palette has no colour for a class; written as greys the values are the same
+    limit = 0xFFFFFF if style.mode == "colour" else np.iinfo(style.dtype).max
     classes = []
     for label, (name, values) in enumerate(parts):
+        if not 0 <= values[0] <= limit:
+            raise DataError(
+                f"The class {name!r} has the mask value {values[0]}, but predictions are written like your masks, "
+                f"which hold 0 to {limit}. Renumber it, or name the value in dataset.yaml under ignore:."
+            )
         colour = COLOURS[label % len(COLOURS)]
         if style.mode == "colour":
             colour = (values[0] >> 16, values[0] >> 8 & 255, values[0] & 255)
@@ -201,21 +227,38 @@ def _labels(parts: Sequence[tuple[str, tuple[int, ...]]], ignored: tuple[int, ..
 
 
 def _stray(counts: Mapping[str, Mapping[int, int]], usual: set[int]) -> tuple[str, int, int] | None:
-    """File, value and pixels of a value so rare that it is a slip: in a tenth of the files, 1e-4 of the pixels at most."""
+    """File, value and pixels of a slip: unusual values in 1/10 of the files and 1e-4 of the pixels at most."""
     total = sum(sum(of_file.values()) for of_file in counts.values())
-    for value in sorted({v for of_file in counts.values() for v in of_file} - usual):
-        files = [file for file, of_file in counts.items() if value in of_file]
-        pixels = sum(counts[file][value] for file in files)
-        if len(files) <= max(1, len(counts) // 10) and pixels < 1e-4 * total:
-            return files[0], value, counts[files[0]][value]
-    return None
+    odd = {file: set(of_file) - usual for file, of_file in counts.items() if set(of_file) - usual}
+    pixels = sum(counts[file][value] for file, values in odd.items() for value in values)
+    if not odd or len(odd) > max(1, len(counts) // 10) or pixels >= 1e-4 * total:
+        return None
+    file, value = next((file, min(values)) for file, values in odd.items())
+    return file, value, counts[file][value]
 
 
-def _value(value: Any) -> int:
+def _blurred(counts: Mapping[str, Mapping[int, int]]) -> bool:
+    """Whether 0 and 255 have frayed: they fill nearly all, yet values a little above one and below the other occur."""
+    total: Counter[int] = Counter()
+    for of_file in counts.values():
+        total.update(of_file)
+    near = any(0 < v < 16 for v in total) and any(239 < v < 255 for v in total)
+    return near and total[0] + total[255] > 0.8 * total.total()
+
+
+def _full(tops: set[int], style: MaskStyle) -> tuple[int, ...]:
+    """The values that mean foreground, first the one it is written with."""
+    written = 65535 if style.dtype == "uint16" and 65535 in tops else 255
+    return (written, *sorted(tops - {written}))
+
+
+def value_of(value: Any) -> int:
+    """The mask value that a dataset.yaml means by a number or by a colour such as '#ff8000'."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and value.startswith("#") and len(value) == 7:
-        return int(value[1:], 16)
+        with contextlib.suppress(ValueError):
+            return int(value[1:], 16)
     raise DataError(f"dataset.yaml: {value!r} is not a mask value; expected a number or a colour such as '#ff8000'.")
 
 

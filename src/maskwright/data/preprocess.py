@@ -37,7 +37,7 @@ class Preprocess(Record):
         return max(1, round(height * self.scale)), max(1, round(width * self.scale))
 
     def to_channels(self, image_HWC: NDArray[Any], file: object = "the image") -> NDArray[Any]:
-        """The image with the network's channels: grey is repeated, colour becomes luminance.
+        """The image with the network's channels: grey is repeated for colour, colour becomes luminance.
 
         Raises:
             DataError: the channels or the kind of value are not those the network was made for.
@@ -50,7 +50,7 @@ class Preprocess(Record):
         found = image_HWC.shape[2]
         if found == self.channels:
             return image_HWC
-        if found == 1:
+        if found == 1 and self.channels == 3:
             return np.repeat(image_HWC, self.channels, axis=2)
         if found == 3 and self.channels == 1:
             grey = image_HWC.astype(np.float32) @ np.array(LUMINANCE, np.float32)
@@ -61,7 +61,8 @@ class Preprocess(Record):
 
     def resize(self, image_HWC: NDArray[Any]) -> Tensor:
         """The image at its working size, C h w float32, in stored values; made smaller with anti-aliasing."""
-        image_CHW = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image_HWC, 2, 0))).float()
+        # A copy in any case: a tensor over memory that may not be written draws a warning.
+        image_CHW = torch.from_numpy(np.array(np.moveaxis(image_HWC, 2, 0), np.float32, order="C"))
         size = self.working_size(*image_HWC.shape[:2])
         if size == tuple(image_HWC.shape[:2]):
             return image_CHW

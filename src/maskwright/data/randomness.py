@@ -12,7 +12,7 @@ def draw(*key: int | str) -> np.random.Generator:
     >>> float(draw(0, "warp", 7).random()) == float(draw(0, "warp", 7).random())
     True
     """
-    return np.random.default_rng([part if isinstance(part, int) else number(part) for part in key])
+    return np.random.default_rng([part if isinstance(part, int) and part >= 0 else number(part) for part in key])
 
 
 def number(*key: Any) -> int:

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maskwright.errors import DataError
 from maskwright.metrics.registry import Confusion, class_metrics
 from maskwright.records import IGNORED
 
@@ -12,11 +13,19 @@ from maskwright.records import IGNORED
 def confusion_matrix(
     predicted: Tensor | NDArray[np.integer], labels: Tensor | NDArray[np.integer], classes: int
 ) -> Confusion:
-    """Pixels by true class (rows) and predicted class (columns); ignored pixels are left out. Shapes alike, any."""
-    predicted, labels = (torch.as_tensor(x).reshape(-1).long() for x in (predicted, labels))
+    """Pixels by true class (rows) and predicted class (columns); ignored pixels are left out. Shapes alike, any.
+
+    Raises:
+        DataError: a pixel that counts has, or was given, a label that is no class.
+    """
+    predicted, labels = _flat(predicted), _flat(labels)
     counted = labels != IGNORED
-    pairs = labels[counted] * classes + predicted[counted]
-    counts = torch.bincount(pairs, minlength=classes * classes)
+    true_N, said_N = labels[counted], predicted[counted]
+    for what, found in (("labels", true_N), ("predictions", said_N)):
+        # Counted all the same, such a pixel would turn up as another pair of classes.
+        if len(found) and not 0 <= (worst := int(found.max() if found.max() >= classes else found.min())) < classes:
+            raise DataError(f"The {what} hold {worst}; with {classes} classes they are 0 … {classes - 1}.")
+    counts = torch.bincount(true_N * classes + said_N, minlength=classes * classes)
     return counts.reshape(classes, classes).cpu().numpy()
 
 
@@ -58,6 +67,11 @@ def pixel_accuracy(confusion: Confusion) -> float:
     """The share of pixels that got their class; NaN where there is no pixel."""
     total = confusion.sum()
     return float(np.trace(confusion) / total) if total else float("nan")
+
+
+def _flat(values: Tensor | NDArray[np.integer]) -> Tensor:
+    """All values in a row, int64; arrays are copied, as views and memory maps make no tensor."""
+    return (values if isinstance(values, Tensor) else torch.from_numpy(np.array(values, np.int64))).reshape(-1).long()
 
 
 def _counts(confusion: Confusion) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

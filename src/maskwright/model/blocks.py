@@ -28,11 +28,29 @@ def norm(record: UNetRecord, channels: int) -> nn.Module:
     if record.norm == "batch":
         return nn.BatchNorm2d(channels)
     if record.norm == "instance":
-        return nn.InstanceNorm2d(channels, affine=True)
+        return InstanceNorm(channels, affine=True)
     if record.norm == "group":
         groups = next(g for g in range(min(record.groups, channels), 0, -1) if channels % g == 0)
-        return nn.GroupNorm(groups, channels)
+        return GroupNorm(groups, channels)
     return nn.Identity()
+
+
+# PyTorch's modules refuse to normalise a single value, in prediction too; an image no larger than the stride makes
+# such a map at the bottleneck. The operators beneath give the bias there.
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance norm that takes maps of one pixel too."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """B C H W → the same."""
+        return torch.instance_norm(features, self.weight, self.bias, None, None, True, 0.0, self.eps, True)
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group norm that takes maps of one pixel too."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """B C H W → the same."""
+        return torch.group_norm(features, self.num_groups, self.weight, self.bias, self.eps)
 
 
 def convolution(record: UNetRecord, channels_in: int, channels_out: int, *, active: bool = True) -> nn.Sequential:
@@ -135,10 +153,11 @@ def crop(features: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
     return features[..., top : top + size[0], left : left + size[1]]
 
 
-def initialise(network: nn.Module) -> None:
+def initialise(network: nn.Module, head: nn.Conv2d) -> None:
     """Set every convolution's weights by he-normal (truncated at two standard deviations, as Keras draws it).
 
-    Source: He et al. 2015, arXiv 1502.01852.
+    The head starts near zero, so that at first all classes are about equally likely and no step is spent on
+    unlearning a random opinion. Source: He et al. 2015, arXiv 1502.01852.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -149,3 +168,4 @@ def initialise(network: nn.Module) -> None:
             nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+    nn.init.normal_(head.weight, std=0.01)

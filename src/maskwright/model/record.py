@@ -57,6 +57,8 @@ class UNetRecord(Record):
             raise ValueError(
                 f"widths has {len(self.widths)} numbers, depth {self.depth} wants {self.depth + 1}: one a level"
             )
+        if self.widths is not None and min(self.widths) < 1:
+            raise ValueError("every level has at least one channel")
         if self.padding == "valid" and self.stem > 1:
             raise ValueError("a valid network has no strided stem; set stem to 1 or padding to same")
         return self

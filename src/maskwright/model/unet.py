@@ -50,7 +50,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(widths[0], record.classes, kernel_size=1)
         self.enlarge = blocks.Enlarge(record.stem) if record.stem > 1 else nn.Identity()
         if record.init == "he_normal":
-            blocks.initialise(self)
+            blocks.initialise(self, self.head)
 
     @classmethod
     def from_record(cls, record: UNetRecord) -> Self:

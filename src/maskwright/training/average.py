@@ -9,7 +9,7 @@ from torch import nn
 class Average:
     """A copy of the network whose weights are the exponential mean of those of the network being trained.
 
-    The mean is young at first: the decay starts at 0.1 and rises to its own value, so that the random first weights
+    The mean is young at first: the decay starts at 0.2 and rises to its own value, so that the random first weights
     are soon forgotten. Without a decay the copy follows the network exactly. Batch-norm statistics are averaged too.
     """
 

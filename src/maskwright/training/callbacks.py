@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
-from maskwright.records import Record
+from maskwright.records import Record, replacing
 
 
 class HistoryRow(Record):
@@ -82,7 +82,8 @@ class History:
         self.path = path
         kept = path.read_text("utf-8").splitlines()[:rows] if rows and path.exists() else []
         self.rows = [HistoryRow.read(json.loads(line), str(path)) for line in kept]
-        path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        with replacing(path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
     def add(self, row: HistoryRow) -> None:
         """Append a row, to the file too."""
@@ -92,5 +93,6 @@ class History:
 
 
 def read_history(path: Path) -> list[HistoryRow]:
-    """The rows of a `history.jsonl`."""
-    return [HistoryRow.read(json.loads(line), str(path)) for line in path.read_text("utf-8").splitlines()]
+    """The rows of a `history.jsonl`; a last line that was cut short by a kill is left out."""
+    *whole, _ = path.read_text("utf-8").split("\n")
+    return [HistoryRow.read(json.loads(line), str(path)) for line in whole]

@@ -1,6 +1,5 @@
 """`last.ckpt`: all that a run needs to go on as if nothing had happened. Written whole or not at all."""
 
-import pickle
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,8 +37,9 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
         raise CheckpointError(f"{path} does not exist: there is nothing to resume. Start the training anew.")
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        version = state.get("version")
+    except Exception as error:  # damaged bytes make the reader stumble anywhere: IndexError, KeyError, TypeError …
         raise CheckpointError(f"{path} is damaged and cannot be resumed ({error}). Start the training anew.") from None
-    if state.get("version") != VERSION:
-        raise CheckpointError(f"{path} has version {state.get('version')}, this Maskwright reads {VERSION}.")
+    if version != VERSION:
+        raise CheckpointError(f"{path} has version {version}, this Maskwright reads {VERSION}.")
     return state

@@ -115,7 +115,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
 
     saved_at = clock.elapsed
     reason = ""
-    with _interruptible() as interrupted:
+    with _interruptible() as interrupted, _threads(job.device.threads):
         for batch in _batches(job, progress.pace.step) if not progress.pace.done else ():
             torch.manual_seed(number(job.seed, "dropout", batch.step))
             rate = optimisers.set_rate(optimizer, schedules.rate(job.settings.schedule, progress.pace.progress))
@@ -306,6 +306,17 @@ def _news(job: Job, progress: Progress, clock: Clock, loss: Tensor) -> StepNews:
 
 def _tell(callbacks: Sequence[Callback], what: str, news: Any) -> list[Any]:
     return [getattr(callback, what)(news) for callback in callbacks]
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """So many CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -89,8 +89,8 @@ class Clock:
         return statistics.fmean(self._recent) if len(self._recent) >= MEASURED_STEPS else None
 
     def is_over(self) -> bool:
-        """Whether the budget, less what the end needs, is used up."""
-        return self.seconds is not None and self.elapsed + self._reserve() >= self.seconds
+        """Whether another step would not fit into the budget, less what the end needs."""
+        return self.seconds is not None and self.elapsed + (self.step_seconds or 0.0) + self._reserve() > self.seconds
 
     def correct(self, pace: Pace, validations_left: int) -> bool:
         """Resize the pace to the time that is left, if it is off by more than two in a hundred. Says whether it did."""
@@ -105,8 +105,8 @@ class Clock:
         return True
 
     def _reserve(self) -> float:
-        """The last validation and the model file."""
-        return 1.25 * self.validation_seconds + 1.5
+        """The last validation and the model file; and half a step, as the next may take longer than most."""
+        return 1.25 * self.validation_seconds + 1.5 + 0.5 * (self.step_seconds or 0.0)
 
 
 def total_steps(budget: Budget, steps_per_epoch: int) -> int:

@@ -9,7 +9,7 @@ from maskwright.files import IMAGE_SUFFIXES
 
 
 class Lists:
-    """Two paths a line, apart by white space, a comma or a tab; relative to the list's folder."""
+    """Two paths a line, apart by white space or a comma; relative to the list's folder, whatever stands in front."""
 
     rank = 10
 
@@ -29,7 +29,7 @@ class Lists:
 
 def _read(path: Path, split: str) -> list[Entry]:
     entries: list[Entry] = []
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(path.read_text("utf-8-sig", errors="replace").splitlines(), start=1):
         parts = line.replace(",", " ").split()
         if not parts:
             continue
@@ -38,6 +38,8 @@ def _read(path: Path, split: str) -> list[Entry]:
                 return []  # some other text file
             raise DataError(f"{path}, line {number}: expected an image and a mask, found {line.strip()!r}.")
         image, mask = (_resolve(path, part, number) for part in parts)
+        if image == mask:
+            raise DataError(f"{path}, line {number}: {image} would be its own mask. Correct the list.")
         entries.append(Entry(image, mask, split))
     return entries
 
@@ -48,6 +50,8 @@ def _resolve(path: Path, part: str, number: int) -> Path:
     for start in range(len(steps)):
         if (found := path.parent.joinpath(*steps[start:])).is_file() and not Path(*steps[start:]).is_absolute():
             return found
+    if Path(part).is_file():
+        return Path(part)
     raise DataError(f"{path}, line {number}: {part} does not exist. Correct the list or restore the file.")
 
 

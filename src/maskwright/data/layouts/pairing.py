@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from maskwright.data.layouts.registry import Entry
-from maskwright.errors import DataError
+from maskwright.files import files_in
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input", "jpegimages", "photos", "frames", "x")
 MASK_FOLDERS = (
@@ -44,39 +44,34 @@ def pair(
 ) -> tuple[list[Entry], list[Path], list[Path]]:
     """Entries, then the images and the masks that found no partner.
 
-    Equal stems win; what is left is compared without the usual endings.
-
-    Raises:
-        DataError: two masks claim the same image.
+    Equal stems win; what is left is compared without the usual endings. Of several masks that fit an image alike, one
+    is its mask and the others are its rivals.
     """
     entries = []
     left_images, left_masks = list(images), list(masks)
     for of_image, of_mask in ((_stem, _stem), (_stem, mask_key), (image_key, mask_key)):
-        by_key: dict[str, Path] = {}
+        by_key: dict[str, list[Path]] = {}
         for mask in left_masks:
-            key = of_mask(mask)
-            if key in by_key:
-                raise DataError(
-                    f"Both {by_key[key]} and {mask} could be the mask of {key!r}. Keep one, or leave one out with "
-                    f"--skip {mask.name}."
-                )
-            by_key[key] = mask
+            by_key.setdefault(of_mask(mask), []).append(mask)
         waiting: list[Path] = []
         for image in left_images:
             if (key := of_image(image)) in by_key:
-                entries.append(Entry(image, by_key.pop(key), split))
+                mask, *rivals = by_key.pop(key)
+                entries.append(Entry(image, mask, split, tuple(rivals)))
             else:
                 waiting.append(image)
-        left_images, left_masks = waiting, list(by_key.values())
+        left_images, left_masks = waiting, [mask for masks in by_key.values() for mask in masks]
     return entries, left_images, left_masks
 
 
 def subfolder(root: Path, names: Iterable[str]) -> Path | None:
-    """The folder's first child folder with one of these names, whatever their case."""
+    """The folder's first child folder with one of these names, whatever their case; rather one with pictures in it."""
     if not root.is_dir():
         return None
     children = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
-    return next((children[name] for name in names if name in children), None)
+    found = [children[name] for name in names if name in children]
+    # Pascal VOC has Annotations/ full of XML beside SegmentationClass/.
+    return next((folder for folder in found if files_in(folder) or splits_in(folder)), found[0] if found else None)
 
 
 def splits_in(root: Path) -> dict[str, Path]:

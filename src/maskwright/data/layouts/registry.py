@@ -15,6 +15,8 @@ class Entry:
     image: Path
     mask: Path | None
     split: str | None = None
+    rivals: tuple[Path, ...] = ()
+    """Other masks that could be meant; all but one must be left out."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class SplitFolders:
         masks_alone: list[Path] = []
         places = []
         for split, images, masks in _places(root):
-            if masks is None:
+            if masks is None or not files_in(masks):
                 entries += [Entry(path, None, split) for path in files_in(images)]
                 continue
             found, lone_images, lone_masks = pair(files_in(images), files_in(masks), split)

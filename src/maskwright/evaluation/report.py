@@ -1,0 +1,87 @@
+"""The report: one HTML file of what lies in a run folder, that opens anywhere and needs nothing else.
+
+What is missing is left out, and a sentence says so; so a report can be written at any moment of a run.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from maskwright import modelfile
+from maskwright.data.fingerprint import Fingerprint
+from maskwright.data.index import Samples
+from maskwright.errors import DataError, MaskwrightError
+from maskwright.evaluation import charts, sections
+from maskwright.evaluation.scores import Scores
+from maskwright.evaluation.sections import SPLITS, Run
+from maskwright.plan import Plan
+from maskwright.records import replacing
+from maskwright.training.callbacks import read_history
+
+NAME = "report.html"
+Part = TypeVar("Part")
+
+
+def write_report(run: str | Path) -> Path:
+    """Write `report.html` of a run folder. Returns its path.
+
+    Raises:
+        DataError: the folder does not exist.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder. Give the run folder that train made.")
+    path = folder / NAME
+    with replacing(path) as temporary:
+        temporary.write_text(_page(_open(folder)), "utf-8")
+    return path
+
+
+def _open(folder: Path) -> Run:
+    """The parts of the folder that are there and can be read."""
+    problems: list[str] = []
+
+    def part(name: str, read: Callable[[Path], Part]) -> Part | None:
+        path = folder / name
+        if not path.exists():
+            return None
+        try:
+            return read(path)
+        except (MaskwrightError, OSError, ValueError) as error:  # ValueError: half a line of JSON, of a run just killed
+            problems.append(f"{name} could not be read: {error}")
+            return None
+
+    scores = [part(f"scores-{split}.json", Scores.load) for split in SPLITS]
+    return Run(
+        folder=folder,
+        samples=part("samples.json", Samples.load),
+        fingerprint=part("fingerprint.json", Fingerprint.load),
+        plan=part("plan.yaml", Plan.load),
+        history=part("history.jsonl", read_history) or [],
+        scores=[found for found in scores if found is not None],
+        model=part("model.safetensors", modelfile.describe),
+        problems=problems,
+    )
+
+
+def _page(run: Run) -> str:
+    """The page, as HTML in which every value is escaped."""
+    environment = Environment(
+        loader=PackageLoader("maskwright.evaluation"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"number": sections.number, "percent": charts.percent, "rgb": sections.rgb}
+    labels = run.samples.labels if run.samples else run.model.labels if run.model else None
+    return environment.get_template("report.html.j2").render(
+        title=run.folder.resolve().name,
+        problems=run.problems,
+        headline=sections.headline(run),
+        data=sections.data(run),
+        plan=sections.plan(run),
+        training=sections.training(run),
+        scores=[sections.split(run, scores, labels) for scores in run.scores],
+        provenance=sections.provenance(run),
+        legend=sections.legend(labels),
+    )

@@ -1,0 +1,374 @@
+"""What every part of an open list owes those who use it. A new part is found here by itself.
+
+Each contract is a function over one part, so that a planted part that breaks it shows that it bites.
+"""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from maskwright.data.layouts.registry import Pairs, layouts, recognise
+from maskwright.errors import SettingError
+from maskwright.files import MaskStyle, readers, write_image, write_mask
+from maskwright.files.stored import Stored
+from maskwright.losses import losses
+from maskwright.metrics import class_metrics
+from maskwright.records import IGNORED
+
+LISTS = {"loss": losses, "metric": class_metrics, "reader": readers, "layout": layouts}
+PARTS = [pytest.param(part, id=f"{kind} {name}") for kind, parts in LISTS.items() for name, part in parts.items()]
+
+
+def parts_of(registry):
+    return pytest.mark.parametrize("part", [pytest.param(part, id=name) for name, part in registry.items()])
+
+
+def documented(part):
+    """The part says in its own words what it is; a class's own text, not one that it inherits."""
+    owner = part if isinstance(part, type) or hasattr(part, "__code__") else type(part)
+    text = vars(owner).get("__doc__") if isinstance(owner, type) else owner.__doc__
+    assert text, f"{owner} has no docstring"
+    assert len(text.split()) >= 5, f"{owner} says too little: {text!r}"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_says_what_it_is(part):
+    documented(part)
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_every_list_has_parts_and_names_the_nearest(kind):
+    names = LISTS[kind].names()
+
+    assert names == sorted(names)
+    with pytest.raises(SettingError, match=f"no {kind} called .*Did you mean '{names[0]}'"):
+        LISTS[kind][f"{names[0]}x"]
+
+
+# ---------------------------------------------------------------------------------------------------------- losses
+
+SHAPES = pytest.mark.parametrize("channels", [1, 2, 4])
+
+
+def painted(channels, seed=0):
+    """Random logits B K H W that want a gradient, and labels B H W, a fifth of them ignored."""
+    rng = np.random.default_rng(seed)
+    labels = torch.from_numpy(rng.integers(0, max(2, channels), (2, 6, 5)))
+    labels[torch.from_numpy(rng.random(labels.shape) < 0.2)] = IGNORED
+    logits = torch.tensor(rng.normal(size=(2, channels, 6, 5)), dtype=torch.float32)
+    return logits.requires_grad_(), labels
+
+
+def gradient(loss, logits, labels):
+    """The loss as a number and its gradient."""
+    logits = logits.detach().clone().requires_grad_()
+    value = loss(logits, labels)
+    assert value.dtype == torch.float32, f"{value.dtype} is no float32"
+    assert value.shape == (), f"{tuple(value.shape)} is no scalar"
+    value.backward()
+    return float(value.detach()), logits.grad
+
+
+def leaves_ignored_pixels_out(loss, channels):
+    """Changing the logits of ignored pixels changes neither the loss nor the gradient, and has none."""
+    logits, labels = painted(channels)
+    ignored = (labels == IGNORED)[:, None].expand_as(logits)
+    value, slope = gradient(loss, logits, labels)
+
+    for other in (-50.0, 3.0, 1e4):
+        again, same = gradient(loss, logits.where(~ignored, other), labels)
+        assert again == value, "the loss moves with ignored pixels"
+        assert torch.equal(same, slope), "the gradient moves with ignored pixels"
+    assert not slope[ignored].any(), "ignored pixels have a gradient"
+
+
+def is_zero_where_all_is_ignored(loss, channels):
+    """Zero, with a gradient of zeros: a batch of nothing teaches nothing and breaks nothing."""
+    value, slope = gradient(loss, painted(channels)[0], torch.full((2, 6, 5), IGNORED))
+
+    assert value == 0
+    assert torch.equal(slope, torch.zeros_like(slope))
+
+
+def falls_along_its_gradient(loss, channels):
+    """A few steps down the slope make it smaller, and it ends where the labels are."""
+    logits, labels = painted(channels)
+    start, _ = gradient(loss, logits, labels)
+    for _ in range(200):
+        logits = logits.detach() - 5 * gradient(loss, logits, labels)[1]
+    end, _ = gradient(loss, logits, labels)
+    said = (logits[:, 0] > 0).long() if channels == 1 else logits.argmax(1)
+
+    assert end < 0.5 * start
+    assert (said == labels)[labels != IGNORED].float().mean() > 0.95
+
+
+def has_the_slope_it_claims(loss, channels):
+    """The gradient is what differences say, along a random direction."""
+    logits, labels = painted(channels)
+    towards = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
+    _, slope = gradient(loss, logits, labels)
+    step = 1e-2
+    ends = [float(loss(logits.detach() + sign * step * towards, labels)) for sign in (1, -1)]
+
+    assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(float((slope * towards).sum()), rel=2e-2, abs=1e-4)
+
+
+def stays_finite(loss, channels):
+    """Whatever the logits: 16-bit formats up to their ends, certain and wrong, empty, full and absent classes."""
+    _, labels = painted(channels)
+    counted = labels != IGNORED
+    masks = [labels, labels.where(~counted, 0), labels.where(~counted, 1), torch.ones_like(labels)]
+    signs = torch.randn(2, channels, 6, 5, generator=torch.Generator().manual_seed(1)).sign()
+    for dtype, size in ((torch.float16, 60_000), (torch.bfloat16, 60_000), (torch.float16, 100), (torch.float32, 1e30)):
+        for mask in masks:
+            for logits in (signs * size, torch.full_like(signs, size), torch.zeros_like(signs)):
+                value, slope = gradient(loss, logits.to(dtype), mask)
+                assert np.isfinite(value), (dtype, size)
+                assert slope.isfinite().all(), (dtype, size)
+
+
+def takes_class_weights_or_lets_them_be(factory, channels):
+    """Every loss can be built with weights; those that know none go on as before."""
+    classes = max(2, channels)
+    logits, labels = painted(channels)
+    even, _ = gradient(factory(class_weights=[1.0] * classes), logits, labels)
+
+    assert even == pytest.approx(gradient(factory(), logits, labels)[0], rel=1e-6)
+    leaves_ignored_pixels_out(factory(class_weights=[1.0 + k for k in range(classes)]), channels)
+    is_zero_where_all_is_ignored(factory(class_weights=[1.0 + k for k in range(classes)]), channels)
+    stays_finite(factory(class_weights=[0.0, *[1.0] * (classes - 1)]), channels)
+
+
+LOSS_CONTRACT = [
+    leaves_ignored_pixels_out,
+    is_zero_where_all_is_ignored,
+    falls_along_its_gradient,
+    has_the_slope_it_claims,
+    stays_finite,
+]
+
+
+@SHAPES
+@pytest.mark.parametrize("promise", LOSS_CONTRACT)
+@parts_of(losses)
+def test_every_loss_keeps_its_promises(part, promise, channels):
+    promise(part(), channels)
+
+
+@SHAPES
+@parts_of(losses)
+def test_every_loss_takes_class_weights_or_lets_them_be(part, channels):
+    takes_class_weights_or_lets_them_be(part, channels)
+
+
+@pytest.mark.parametrize(
+    ("promise", "careless"),
+    [
+        (leaves_ignored_pixels_out, lambda z, t: F.cross_entropy(z, t.where(t != IGNORED, 0))),
+        (is_zero_where_all_is_ignored, lambda z, t: F.cross_entropy(z, t, ignore_index=IGNORED)),
+        (falls_along_its_gradient, lambda z, t: z.square().mean()),
+        (has_the_slope_it_claims, lambda z, t: z.square().sum() + z.detach().square().sum()),
+        (stays_finite, lambda z, t: -(z.softmax(1).gather(1, t.where(t < 4, 0)[:, None]).log().float().mean())),
+    ],
+)
+def test_a_careless_loss_is_found(promise, careless):
+    with pytest.raises(AssertionError):
+        promise(careless, 4)
+
+
+# --------------------------------------------------------------------------------------------------------- metrics
+
+
+def scores_classes(metric):
+    """A score a class, 0 … 1; 1 if all is right, 0 if nothing is, NaN where the class does not occur."""
+    rng = np.random.default_rng(0)
+    confusion = rng.integers(0, 1000, (5, 5))
+    confusion[2] = 0  # an absent class, though predicted now and then
+    before = confusion.copy()
+    scores = metric(confusion)
+    assert scores.shape == (5,)
+    assert scores.dtype == np.float64
+    assert np.array_equal(confusion, before), "the confusion matrix was changed"
+    assert np.isnan(scores[2]), "an absent class has a score"
+    present = scores[[0, 1, 3, 4]]
+    assert ((present > 0) & (present < 1)).all()
+    assert metric(np.diag([5, 9, 1])) == pytest.approx([1, 1, 1])
+    assert metric(np.array([[0, 7], [3, 0]])) == pytest.approx([0, 0])
+    assert np.isnan(metric(np.zeros((3, 3), np.int64))).all()
+    np.testing.assert_allclose(metric(confusion * 10**12), scores, rtol=1e-12)
+
+
+def does_not_ask_which_class_is_which(metric):
+    """Renaming the classes renames the scores."""
+    confusion = np.random.default_rng(1).integers(0, 1000, (4, 4))
+    order = [2, 0, 3, 1]
+    np.testing.assert_allclose(metric(confusion[np.ix_(order, order)]), metric(confusion)[order])
+
+
+@pytest.mark.parametrize("promise", [scores_classes, does_not_ask_which_class_is_which])
+@parts_of(class_metrics)
+def test_every_class_metric_keeps_its_promises(part, promise):
+    promise(part)
+
+
+@pytest.mark.parametrize(
+    ("promise", "careless"),
+    [
+        (scores_classes, lambda c: np.diagonal(c) / np.maximum(1, c.sum(axis=1))),
+        (scores_classes, lambda c: np.diagonal(c).astype(float)),
+        (does_not_ask_which_class_is_which, lambda c: np.diagonal(c) / np.arange(1, len(c) + 1)),
+    ],
+)
+def test_a_careless_metric_is_found(promise, careless):
+    with pytest.raises(AssertionError):
+        promise(careless)
+
+
+# --------------------------------------------------------------------------------------------------------- readers
+
+STRANGERS = {
+    "nothing": b"",
+    "one byte": b"\x89",
+    "text": b"name,x,y\nimg_01,3,4\n",
+    "zeros": bytes(256),
+    "a zip": b"PK\x03\x04" + bytes(252),
+    "a pdf": b"%PDF-1.7\n",
+    "a pickle": b"\x80\x04\x95",
+    "an executable": b"\x7fELF" + bytes(252),
+}
+
+
+def knows_its_own(reader):
+    """Lower-case suffixes with a dot, and nobody else's file."""
+    assert reader.suffixes
+    for suffix in reader.suffixes:
+        assert suffix.startswith("."), suffix
+        assert suffix == suffix.lower(), suffix
+    for name, head in STRANGERS.items():
+        assert not reader.recognises(head), name
+
+
+@parts_of(readers)
+def test_every_reader_knows_its_own(part):
+    knows_its_own(part)
+
+
+@parts_of(readers)
+def test_every_reader_says_what_it_opens_and_what_it_recognises(part):
+    assert part.open.__doc__
+    assert part.recognises.__doc__
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_what_is_written_is_recognised_by_one_reader_and_read_by_it(suffix, tmp_path):
+    image_HWC = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    data = write_image(tmp_path / f"image{suffix}", image_HWC).read_bytes()
+
+    mine = [part for _, part in readers.items() if part.recognises(data[:256])]
+
+    assert mine
+    stored = mine[0].open(io.BytesIO(data))
+    assert isinstance(stored, Stored)
+    assert (stored.height, stored.width) == (5, 7)
+
+
+def test_a_greedy_reader_is_found():
+    with pytest.raises(AssertionError):
+        knows_its_own(SimpleNamespace(suffixes=(".any",), recognises=lambda head: True))
+    with pytest.raises(AssertionError):
+        knows_its_own(SimpleNamespace(suffixes=("PNG",), recognises=lambda head: False))
+
+
+# --------------------------------------------------------------------------------------------------------- layouts
+
+
+def says_nothing_of_what_it_does_not_know(layout, tmp_path):
+    """None for an empty folder, one with text only, and one of images without any mask; nothing is written."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "notes.md").write_text("images: none")
+    (tmp_path / "alone").mkdir()
+    write_image(tmp_path / "alone" / "a.png", np.zeros((4, 4, 1), np.uint8))
+    before = sorted(tmp_path.rglob("*"))
+
+    for name in ("empty", "text", "alone"):
+        assert layout(tmp_path / name) is None, name
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def gives_pairs_that_are_there(layout, root):
+    """Pairs of files that exist, each image once, with a reason; or None."""
+    found = layout(root)
+    if found is None:
+        return
+    assert isinstance(found, Pairs)
+    assert found.reason
+    assert found.entries
+    images = [entry.image for entry in found.entries]
+    assert len(set(images)) == len(images)
+    for entry in found.entries:
+        assert entry.image.is_file()
+        assert entry.mask is None or entry.mask.is_file()
+        assert entry.split in {None, "train", "val", "test"}
+
+
+def usual_folders(root):
+    """The same three pairs in each of the usual layouts."""
+    places = {
+        "two folders": ("images/{}.png", "masks/{}.png"),
+        "one folder": ("{}.png", "{}_mask.png"),
+        "splits": ("train/images/{}.png", "train/masks/{}.png"),
+    }
+    for name, (image, mask) in places.items():
+        for stem in "abc":
+            for place in (image, mask):
+                (root / name / place).parent.mkdir(parents=True, exist_ok=True)
+            write_image(root / name / image.format(stem), np.full((4, 4, 1), 9, np.uint8))
+            write_mask(root / name / mask.format(stem), np.eye(4, dtype=np.uint8), MaskStyle())
+        yield root / name
+
+
+@parts_of(layouts)
+def test_every_layout_says_nothing_of_what_it_does_not_know(part, tmp_path):
+    says_nothing_of_what_it_does_not_know(part, tmp_path)
+
+
+@parts_of(layouts)
+def test_every_layout_gives_pairs_that_are_there(part, tmp_path):
+    for root in usual_folders(tmp_path):
+        gives_pairs_that_are_there(part, root)
+
+
+def test_each_usual_folder_is_known_to_some_layout(tmp_path):
+    for root in usual_folders(tmp_path):
+        _, pairs = recognise(root)
+        assert len(pairs.entries) == 3
+        assert all(entry.mask for entry in pairs.entries)
+
+
+def test_layouts_are_asked_in_an_order_of_their_own():
+    ranks = [layout.rank for _, layout in layouts.items()]
+
+    assert len(set(ranks)) == len(ranks)
+
+
+def test_a_careless_layout_is_found(tmp_path):
+    with pytest.raises(AssertionError):
+        says_nothing_of_what_it_does_not_know(lambda root: Pairs((), "everything is fine"), tmp_path)
+    with pytest.raises(AssertionError):
+        gives_pairs_that_are_there(lambda root: Pairs((), "everything is fine"), tmp_path)
+
+
+def test_a_part_without_a_word_is_found():
+    class Silent:
+        def __call__(self):
+            pass
+
+    for part in (Silent, Silent(), lambda: None):
+        with pytest.raises(AssertionError, match="docstring"):
+            documented(part)

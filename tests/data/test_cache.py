@@ -1,0 +1,200 @@
+import errno
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from maskwright.data import cache
+from maskwright.data.index import index
+from maskwright.data.preprocess import Preprocess
+from maskwright.errors import DataError
+
+SIZES = {"a": (8, 10), "b": (20, 6), "c": (5, 5), "d": (9, 31), "e": (7, 11)}
+
+
+@pytest.fixture
+def samples_of(paint):
+    def build(dtype="uint8", channels=1):
+        for name, size in SIZES.items():
+            paint.write(f"images/{name}.tif", paint.image(*size, *([3] if channels == 3 else []), dtype=dtype))
+            paint.write(f"masks/{name}.png", paint.mask(0, 1, 255, 2, size=size))
+        return index(paint.root)
+
+    return build
+
+
+def made(dtype="uint8", channels=1, **settings):
+    return Preprocess(channels=channels, dtype=dtype, mean=(0.0,) * channels, std=(1.0,) * channels, **settings)
+
+
+def built(folder, samples, preprocess, **options):
+    return cache.build(folder, samples, list(samples.samples), preprocess, **options)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("scale", [1.0, 0.6])
+def test_each_view_is_what_decoding_gives(dtype, channels, scale, samples_of, tmp_path):
+    samples, preprocess = samples_of(dtype, channels), made(dtype, channels, scale=scale)
+
+    found = built(tmp_path / "cache", samples, preprocess, workers=1)
+
+    assert len(found) == len(SIZES)
+    for i, sample in enumerate(samples.samples):
+        image = preprocess.resize(preprocess.to_channels(samples.image(sample))).numpy()
+        expected = image.astype(dtype) if dtype == "float32" else np.rint(image).astype(dtype)
+        np.testing.assert_array_equal(found.image(i), expected, strict=True)
+        np.testing.assert_array_equal(found.labels(i), preprocess.resize_labels(samples.labels_of(sample)), strict=True)
+        assert found.sizes[i] == expected.shape[1:]
+
+
+def test_at_full_size_a_view_is_the_file_itself(samples_of, tmp_path):
+    samples = samples_of("uint16", 3)
+    found = built(tmp_path, samples, made("uint16", 3))
+    for i, sample in enumerate(samples.samples):
+        np.testing.assert_array_equal(found.image(i), np.moveaxis(samples.image(sample), 2, 0), strict=True)
+
+
+def test_views_may_not_be_written(samples_of, tmp_path):
+    found = built(tmp_path, samples_of(), made())
+    for view in (found.image(0), found.labels(0)):
+        assert not view.flags.writeable
+        assert view.base is not None
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_any_number_of_workers_writes_the_same_files(workers, samples_of, tmp_path):
+    samples, told = samples_of(), []
+    built(tmp_path / "one", samples, made(scale=0.7), workers=1)
+    built(tmp_path / "more", samples, made(scale=0.7), workers=workers, progress=lambda *told_: told.append(told_))
+    for name in ("images.bin", "labels.bin", "cache.json"):
+        assert (tmp_path / "more" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    assert told == [(i, 5) for i in range(1, 6)]
+
+
+def times(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_a_complete_cache_is_not_written_again(samples_of, tmp_path):
+    samples, told = samples_of(), []
+    built(tmp_path, samples, made())
+    before = times(tmp_path)
+
+    built(tmp_path, samples, made(), progress=lambda *told_: told.append(told_))
+
+    assert times(tmp_path) == before
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda folder: (folder / "cache.json").unlink(),
+        lambda folder: (folder / "cache.json").write_text('{"key": 1'),
+        lambda folder: (folder / "images.bin").unlink(),
+        lambda folder: (folder / "labels.bin").write_bytes(b"short"),
+        lambda folder: (folder / "images.bin").write_bytes((folder / "images.bin").read_bytes() + b"x"),
+    ],
+)
+def test_a_half_made_cache_is_made_again(harm, samples_of, tmp_path):
+    samples = samples_of()
+    built(tmp_path / "whole", samples, made())
+    built(tmp_path / "harmed", samples, made())
+    harm(tmp_path / "harmed")
+
+    found = built(tmp_path / "harmed", samples, made())
+
+    for name in ("images.bin", "labels.bin", "cache.json"):
+        assert (tmp_path / "harmed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    np.testing.assert_array_equal(found.image(0)[0], samples.image(samples.samples[0])[:, :, 0])
+
+
+def test_a_cache_that_failed_is_no_cache(samples_of, paint, tmp_path, monkeypatch):
+    samples = samples_of()
+    broken = paint.root / "images/d.tif"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:40])
+
+    with pytest.raises(Exception, match=r"d\.tif"):
+        built(tmp_path / "cache", samples, made())
+
+    assert list((tmp_path / "cache").iterdir()) == []
+    broken.write_bytes(whole)
+    assert len(built(tmp_path / "cache", samples, made())) == len(SIZES)
+
+
+def test_a_full_disk_leaves_no_cache_that_looks_complete(samples_of, tmp_path, monkeypatch):
+    samples = samples_of()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        built(tmp_path / "cache", samples, made())
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def changes(samples):
+    first, *others = samples.samples
+    named = samples.labels.model_copy(update={"ignored": (255, 2), "classes": samples.labels.classes[:2]})
+    return {
+        "scale": (samples, samples.samples, made(scale=0.5)),
+        "channels": (samples, samples.samples, made(channels=3)),
+        "classes": (samples.model_copy(update={"labels": named}), samples.samples, made()),
+        "fewer": (samples, others, made()),
+        "order": (samples, [*others, first], made()),
+        "image": (samples, [first.model_copy(update={"content": "other"}), *others], made()),
+        "mask": (samples, [first.model_copy(update={"mask_content": "other"}), *others], made()),
+    }
+
+
+@pytest.mark.parametrize("change", ["scale", "channels", "classes", "fewer", "order", "image", "mask"])
+def test_whatever_changes_makes_it_anew(change, samples_of, tmp_path):
+    samples = samples_of()
+    built(tmp_path, samples, made())
+    key = json.loads((tmp_path / "cache.json").read_text())
+    told = []
+    others, part, preprocess = changes(samples)[change]
+
+    found = cache.build(tmp_path, others, list(part), preprocess, progress=lambda *told_: told.append(told_))
+
+    assert len(told) == len(part) == len(found)
+    assert json.loads((tmp_path / "cache.json").read_text()) != key
+    fresh = cache.build(tmp_path / "fresh", others, list(part), preprocess)
+    for i in range(len(part)):
+        np.testing.assert_array_equal(found.image(i), fresh.image(i), strict=True)
+        np.testing.assert_array_equal(found.labels(i), fresh.labels(i), strict=True)
+
+
+def test_a_mask_drawn_anew_is_read_anew(samples_of, paint, tmp_path):
+    """Its counts are the same, its places are not."""
+    built(tmp_path, samples_of(), made())
+    paint.write("masks/a.png", np.ascontiguousarray(paint.mask(0, 1, 255, 2)[:, ::-1]))
+    samples = index(paint.root)
+
+    found = built(tmp_path, samples, made())
+
+    np.testing.assert_array_equal(found.labels(0), samples.labels_of(samples.samples[0]))
+
+
+def test_who_still_reads_the_old_cache_keeps_it(samples_of, tmp_path):
+    samples = samples_of()
+    old = built(tmp_path, samples, made())
+    before = [old.image(i).copy() for i in range(len(old))]
+    built(tmp_path, samples, made(scale=0.3))
+    for i, image in enumerate(before):
+        np.testing.assert_array_equal(old.image(i), image)
+
+
+def test_a_worker_process_is_sent_the_place_and_not_the_images(samples_of, tmp_path):
+    found = built(tmp_path, samples_of(), made(scale=8.0))
+    sent = pickle.dumps(found)
+    assert len(sent) < 2000 < (tmp_path / "images.bin").stat().st_size
+    for i in range(len(found)):
+        np.testing.assert_array_equal(pickle.loads(sent).image(i), found.image(i))
+
+
+def test_an_image_without_a_mask_is_told(paint, tmp_path):
+    paint.images("train/images/a.png", "train/images/b.png", "test/images/c.png")
+    paint.masks("train/masks/a.png", "train/masks/b.png")
+    with pytest.raises(DataError, match=r"c\.png has no mask"):
+        built(tmp_path / "cache", index(paint.root), made())

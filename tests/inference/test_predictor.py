@@ -1,0 +1,111 @@
+"""The predictor: any image in, the answer in the image's own frame."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from maskwright.data.fingerprint import Fingerprint
+from maskwright.data.labels import ClassLabel, Labels
+from maskwright.data.preprocess import Preprocess
+from maskwright.errors import DataError, SettingError
+from maskwright.inference.predictor import BAND, Predictor, as_probabilities, enlarged_rows
+from maskwright.model import UNet
+from maskwright.modelfile import Description, Model
+from maskwright.plan import decide
+from maskwright.tiling import Tiles
+
+
+def predictor(scale=1.0, channels=1, tiles=None, **network) -> Predictor:
+    """A predictor with random weights and three classes of mask values 0, 10 and 20."""
+    fingerprint = Fingerprint(
+        train=1, val=0, test=0, channels=channels, dtype="uint8", smallest=(9, 9), median=(9, 9), largest=(9, 9),
+        low=0, high=255, mean=(100.0,) * channels, std=(50.0,) * channels, classes=("a", "b", "c"),
+        pixel_share=(0.5, 0.3, 0.2), image_share=(1, 1, 1), ignored_share=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    net = UNet(channels, network.pop("classes", 3), depth=2, base=4, init="torch", **network).eval()
+    classes = [ClassLabel(name=n, values=(v,), colour=(v, v, v)) for n, v in zip("abc", (0, 10, 20), strict=True)]
+    labels = Labels(classes=tuple(classes[: max(2, net.record.classes)]))
+    preprocess = Preprocess(channels=channels, dtype="uint8", scale=scale, mean=(100.0,) * channels, std=(50.0,) * channels)
+    plan = decide(fingerprint)
+    about = Description(
+        maskwright="0", network=net.record, preprocess=preprocess, labels=labels, plan=plan, fingerprint=fingerprint
+    )
+    return Predictor(Model(net, about), device="cpu", tiles=tiles)
+
+
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (37, 53), (64, 64), (101, 3)])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_any_size_comes_back_in_its_own_size_and_values(size, scale, padding):
+    prediction = predictor(scale, padding=padding)(noise(*size), probabilities=True)
+    assert prediction.labels.shape == prediction.mask.shape == size
+    assert set(np.unique(prediction.mask)) <= {0, 10, 20}
+    np.testing.assert_allclose(prediction.probabilities.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(prediction.probabilities.argmax(axis=0), prediction.labels)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [(201, 187), (96, 300)])
+def test_tiles_and_the_whole_image_give_the_same_logits(padding, size):
+    """The promise of the README, through the predictor itself: odd sizes, random weights."""
+    image = noise(*size, 1)
+    whole = predictor(padding=padding, tiles=Tiles(window=(4096, 4096)))
+    tiled = predictor(padding=padding, tiles=Tiles(window=(92, 100), mode="exact"))
+    difference = (whole.logits(image) - tiled.logits(image)).abs().max()
+    assert float(difference) <= 1e-4
+
+
+def test_a_large_image_is_decided_in_bands_as_if_at_once():
+    whole = noise(BAND + 77, 40, 1)
+    p = predictor(scale=0.5)
+    at_once = F.interpolate(p.logits(whole)[None], size=whole.shape[:2], mode="bilinear", align_corners=False)[0]
+    found = p(whole, probabilities=True)
+    np.testing.assert_allclose(found.probabilities, as_probabilities(at_once), atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "to"), [((7, 9), (20, 31)), ((7, 9), (7, 31)), ((20, 9), (5, 4)), ((1, 1), (3, 3))])
+def test_enlarged_rows_are_rows_of_the_enlarged(size, to):
+    logits = torch.randn(3, *size)
+    everything = F.interpolate(logits[None], size=to, mode="bilinear", align_corners=False)[0]
+    middle = max(1, to[0] // 2)
+    parts = [enlarged_rows(logits, to, 0, middle), enlarged_rows(logits, to, middle, to[0])]
+    torch.testing.assert_close(torch.cat(parts, dim=1), everything)
+
+
+def test_a_single_logit_stands_for_two_classes():
+    prediction = predictor(classes=1)(noise(20, 20), probabilities=True)
+    assert prediction.probabilities.shape == (2, 20, 20)
+    assert set(np.unique(prediction.mask)) <= {0, 10}
+
+
+def test_grey_and_colour_are_brought_to_the_networks_channels():
+    assert predictor(channels=3)(noise(20, 20)).labels.shape == (20, 20)
+    assert predictor(channels=1)(noise(20, 20, 3)).labels.shape == (20, 20)
+
+
+def test_what_does_not_fit_is_refused_by_name(tmp_path):
+    p = predictor()
+    with pytest.raises(DataError, match="5 channels"):
+        p(noise(20, 20, 5))
+    with pytest.raises(DataError, match="float32"):
+        p(np.zeros((20, 20), np.float32))
+    with pytest.raises(SettingError, match="H W C"):
+        p(noise(2, 20, 20, 1))
+
+
+def test_predicting_from_several_threads_gives_what_one_gives():
+    from concurrent.futures import ThreadPoolExecutor
+
+    p = predictor()
+    images = [noise(40 + i, 50) for i in range(8)]
+    alone = [p(image).labels for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = [prediction.labels for prediction in pool.map(p, images)]
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a, b)
