@@ -1,5 +1,7 @@
 """What tests of several rooms share."""
 
+from types import MappingProxyType
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -42,14 +44,13 @@ def records():
     return draw
 
 
-@pytest.fixture
-def blobs(tmp_path):
+@pytest.fixture(scope="session")
+def paint_blobs():
     """A painter of small folders: images/ with bright discs on noise, masks/ with 255 where a disc is."""
     import numpy as np
     from PIL import Image
 
-    def paint(folder=None, count=8, size=(48, 40), seed=0):
-        folder = folder or tmp_path / "blobs"
+    def paint(folder, count=8, size=(48, 40), seed=0):
         rng = np.random.default_rng(seed)
         y, x = np.mgrid[: size[0], : size[1]]
         for kind in ("images", "masks"):
@@ -65,20 +66,24 @@ def blobs(tmp_path):
     return paint
 
 
-TINY = {
-    "model.stem": 1,
-    "model.depth": 2,
-    "model.base": 8,
-    "optimizer.lr": 0.02,
-    "optimizer.side_lr": 0.01,
-    "sampling.crop": [32, 32],
-    "sampling.batch": 2,
-    "validation.times": 3,
-}
-"""Settings of a plan that trains in a moment."""
-
-
 @pytest.fixture
+def blobs(paint_blobs, tmp_path):
+    """The painter, with a folder of its own."""
+    return lambda **options: paint_blobs(tmp_path / "blobs", **options)
+
+
+@pytest.fixture(scope="session")
 def tiny():
     """Settings of a plan that trains in a moment."""
-    return dict(TINY)
+    return MappingProxyType(
+        {
+            "model.stem": 1,
+            "model.depth": 2,
+            "model.base": 8,
+            "optimizer.lr": 0.02,
+            "optimizer.side_lr": 0.01,
+            "sampling.crop": [32, 32],
+            "sampling.batch": 2,
+            "validation.times": 3,
+        }
+    )

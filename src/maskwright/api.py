@@ -266,7 +266,7 @@ def evaluate(
     run = _run_of(model)
     samples = _samples_of(run, data, watch, inspection)
     part = [s for s in samples.samples if s.mask] if split == "all" else _part(samples, predictor.description, split)
-    gallery = Gallery(samples.labels)
+    gallery = Gallery(samples.labels, predictor.description.preprocess)
     scores = score(predictor, samples, part, split, watch=gallery.watch, progress=_telling(watch, "evaluating"))
     if run is not None:
         _keep_scores(run, scores, gallery)
@@ -300,7 +300,7 @@ def _run(
     scores = None
     data_pictures(seen.samples, folder / "pictures" / "data")
     if part := seen.samples.part("val"):
-        gallery = Gallery(seen.samples.labels)
+        gallery = Gallery(seen.samples.labels, decided.preprocess)
         scores = score(
             predictor, seen.samples, part, "val", watch=gallery.watch, progress=_telling(watch, "evaluating")
         )

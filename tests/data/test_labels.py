@@ -128,6 +128,11 @@ def test_a_rare_class_among_others_is_no_stray():
     assert found(labels) == {"background": (0,), "class_1": (1,), "class_2": (2,)}
 
 
+def test_few_pixels_in_every_mask_are_no_stray():
+    labels, _ = infer(counted(*[{0: 50_000, 1: 3, 255: 50_000}] * 20), GREY)
+    assert found(labels) == {"background": (0,), "foreground": (1,)}
+
+
 def test_a_third_value_that_is_common_is_a_class():
     assert infer(counted(*[[0, 130, 255]] * 20), GREY)[0].count == 3
 

@@ -28,6 +28,7 @@ def test_colour_becomes_the_luminance_that_pillow_computes(paint):
     assert (grey.shape, grey.dtype) == ((20, 30, 1), np.uint8)
     pillow = np.array(Image.fromarray(image).convert("L"), int)
     assert np.abs(grey[:, :, 0] - pillow).max() <= 1
+    assert np.abs(grey[:, :, 0] - image @ [0.299, 0.587, 0.114]).max() <= 0.5 + 1e-4
 
 
 @pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", 1.0)])

@@ -40,6 +40,12 @@ def test_of_two_or_more_at_least_one_is_drawn_and_one_is_left(names):
         assert found == []
 
 
+def test_where_all_would_be_drawn_one_is_left():
+    low = [name for name in map(str, range(100)) if number("split", name) / 2**63 < VALIDATION_SHARE]
+    assert len(low) > 5
+    assert _held_out(list(low)) == list(range(len(low) - 1))
+
+
 @given(names=names, holes=st.lists(st.integers(0, 30), max_size=5))
 def test_what_is_not_to_be_drawn_is_not_drawn(names, holes):
     holed = list[str | None](names)

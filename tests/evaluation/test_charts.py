@@ -54,7 +54,7 @@ def test_the_best_score_is_marked():
 
 
 def test_an_accuracy_never_looked_at_is_not_drawn():
-    looked, never = history(3), [row.model_copy(update={"train_accuracy": 0.0}) for row in history(3)]
+    looked, never = history(3), [row.model_copy(update={"train_accuracy": None}) for row in history(3)]
 
     assert charts.TRAIN in charts.accuracy_curves(looked)
     assert charts.TRAIN not in charts.accuracy_curves(never)

@@ -204,6 +204,23 @@ def test_the_headline_is_that_of_the_test_images_with_its_interval(run):
 
 
 @pytest.mark.usefixtures("no_charts")
+@pytest.mark.parametrize(("iou", "word"), [(0.05, "poor"), (0.7, "good"), (0.95, "excellent")])
+def test_a_background_makes_no_model_look_good(run, iou, word):
+    scores = Scores.load(run / "scores-test.json")
+    ground, cell = scores.classes
+    classes = (
+        ground.model_copy(update={"scores": {**ground.scores, "iou": 0.99}}),
+        cell.model_copy(update={"scores": {**cell.scores, "iou": iou}}),
+    )
+    scores.model_copy(update={"classes": classes}).save(run / "scores-test.json")
+
+    text = Page(write_report(run)).text
+
+    assert f"the model is {word}, which is a hint" in text
+    assert f"calls foreground, {100 * iou:.0f} are in both." in text
+
+
+@pytest.mark.usefixtures("no_charts")
 def test_figures_of_every_part_are_shown(run):
     decided = Plan.load(run / "plan.yaml")
 

@@ -183,8 +183,16 @@ def test_a_gap_in_accuracy_is_overfitting(gap, level):
     assert found["Overfitting"].level == level
 
 
+def test_a_gap_is_seen_between_rows_without_an_accuracy():
+    found = bad(
+        verdict(history(train_accuracy=lambda p: 0.99 * (round(12 * p) % 2), val_accuracy=lambda p: 0.7), HEALTHY)
+    )
+
+    assert "Overfitting" in found
+
+
 def test_an_accuracy_that_was_never_looked_at_is_no_gap():
-    assert not bad(verdict(history(train_accuracy=lambda p: 0.0), HEALTHY))
+    assert not bad(verdict(history(train_accuracy=lambda p: None), HEALTHY))
 
 
 def test_both_poor_is_underfitting():

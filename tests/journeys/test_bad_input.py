@@ -2,8 +2,10 @@
 
 import errno
 import pickle
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,9 +157,17 @@ def test_a_loss_that_is_no_number_keeps_what_there_is(blobs, tiny, tmp_path):
         maskwright.train(blobs(), out=tmp_path / "run", epochs=30, device="cpu", settings=settings)
 
 
+@pytest.fixture(scope="module")
+def trained(paint_blobs, tiny, tmp_path_factory):
+    """A model file of a short training, not to be changed."""
+    home = tmp_path_factory.mktemp("model")
+    return maskwright.train(paint_blobs(home / "blobs"), out=home / "run", epochs=1, device="cpu", settings=tiny).model
+
+
 @pytest.fixture
-def model(blobs, tiny, tmp_path):
-    return maskwright.train(blobs(), out=tmp_path / "run", epochs=1, device="cpu", settings=tiny).model
+def model(trained, tmp_path):
+    """A copy of it that a test may change."""
+    return Path(shutil.copy(trained, tmp_path / "model.safetensors"))
 
 
 def test_a_model_file_that_is_truncated(model):
@@ -197,8 +207,8 @@ def test_the_command_line_prints_the_error_without_a_traceback(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_predicting_never_overwrites_an_input(model, tmp_path):
-    images = tmp_path / "blobs" / "images"
+def test_predicting_never_overwrites_an_input(model, blobs):
+    images = blobs() / "images"
     with pytest.raises(DataError, match="written over"):
         list(maskwright.api.predict_files(model, [images], images))
 

@@ -26,7 +26,7 @@ SETTINGS = [
 def test_every_setting_builds_takes_two_steps_and_teaches_every_parameter(setting, dropout):
     torch.manual_seed(0)
     network = UNet(1, 2, depth=1, base=4, activation="silu", dropout=dropout, dropout_at="all", **setting).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.001)
     images = torch.randn(4, 1, 24, 24)
 
     for _ in range(2):

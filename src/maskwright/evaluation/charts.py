@@ -53,7 +53,7 @@ def accuracy_curves(history: Sequence[HistoryRow]) -> str:
     """Training and validation accuracy by epoch."""
     # 0.0 is what the loop writes when it looked at no crop since the last row; no network is that bad.
     curves = {
-        "training": (TRAIN, _points(history, lambda row: row.train_accuracy or None)),
+        "training": (TRAIN, _points(history, lambda row: row.train_accuracy)),
         "validation": (VALIDATION, _points(history, lambda row: row.val_accuracy)),
     }
     figure, _ = _lines(curves, top=1.0)
@@ -211,9 +211,10 @@ def _svg(figure: "Figure", name: str, alt: str) -> str:
     with _settings, warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         # Letters the font lacks are only measured with it; the browser draws them with one that has them.
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(out, format="svg")
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
+    # When it was drawn, and with what: neither belongs to the numbers.
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|href=")#([\w-]+)', svg))
     # Ids that nothing points at would stand in one page once a chart. The others are hashes of what they name.

@@ -1,5 +1,6 @@
 """Pixels for the eye: any image as a screen can show it, labels laid over it, thumbnails. Shapes: H W the image."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def overlay(image_HWC: NDArray[Any], labels_HW: Bytes, labels: Labels, *, fill: 
     """
     out = displayed(image_HWC)
     covered = labels_HW != IGNORED
-    if (clear := background(labels)) is not None:
+    if (clear := background(labels.names)) is not None:
         covered &= labels_HW != clear
     reach = 2 * max(1, round(max(labels_HW.shape) / 800)) + 1  # about a pixel wide when seen on a screen
     lowest, highest = (f(labels_HW, size=reach) for f in (ndimage.minimum_filter, ndimage.maximum_filter))
@@ -57,9 +58,9 @@ def overlay(image_HWC: NDArray[Any], labels_HW: Bytes, labels: Labels, *, fill: 
     return out
 
 
-def background(labels: Labels) -> int | None:
-    """The label of what is not shown: 0 if that class is named background, else none."""
-    return 0 if labels.classes and labels.names[0].strip().lower() == "background" else None
+def background(names: Sequence[str]) -> int | None:
+    """The label of what is not looked for: 0 if that class is named background, else none."""
+    return 0 if names and names[0].strip().lower() == "background" else None
 
 
 def colour_table(labels: Labels) -> Bytes:

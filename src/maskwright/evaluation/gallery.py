@@ -174,7 +174,7 @@ class Gallery:
             thumbnail.image,
             hatched(colours[thumbnail.truth], ignored),
             colours[thumbnail.said],
-            hatched(_errors(thumbnail, background(self.labels)), ignored),
+            hatched(_errors(thumbnail, background(self.labels.names)), ignored),
         ]
         spacer = np.full((thumbnail.image.shape[0], GAP, 3), 255, np.uint8)
         return np.concatenate([part for each in parts for part in (each, spacer)][:-1], axis=1)

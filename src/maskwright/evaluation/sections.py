@@ -28,7 +28,7 @@ SPLITS = {"test": "Test images", "val": "Validation images", "train": "Training 
 FEW = 5
 """Images on which a score is called a hint."""
 QUALITY = ((0.9, "excellent"), (0.8, "very good"), (0.65, "good"), (0.5, "usable, with a careful look"), (0.0, "poor"))
-"""Mean IoU from which a word is used. Common usage, not a law: thin structures score lower at the same care."""
+"""IoU from which a word is used. Common usage, not a law: thin structures score lower at the same care."""
 PICTURE_WIDTH = 1200
 """A picture's four parts in the report are this wide together; the files in `pictures/` are finer."""
 MIXUPS = 3
@@ -58,34 +58,43 @@ class Run(NamedTuple):
 def headline(run: Run) -> dict[str, Any]:
     """How good the model is: a sentence, big numbers, and what to be wary of."""
     scores = run.scores[0] if run.scores else None
-    if scores is None or scores.mean_iou is None:
+    sought = _sought(scores) if scores else []
+    if scores is None or not sought:
         reached = [row.val_score for row in run.history if row.val_score is not None]
         text = "The model has not been scored yet. "
         text += f"While training, its best mean IoU on validation images was {max(reached):.3f}." if reached else ""
         return {"text": text.strip(), "numbers": [], "warnings": []}
-    word = next(word for least, word in QUALITY if scores.mean_iou >= least)
+    iou = sum(one.scores["iou"] or 0.0 for one in sought) / len(sought)
+    word = next(word for least, word in QUALITY if iou >= least)
     few = ", which is a hint more than a proof: so few images prove little" if scores.images < FEW else ""
+    what = f"calls {sought[0].name}" if len(sought) == 1 else "gives to a class"
+    mean = "" if len(sought) == 1 else f", as a mean over {len(sought)} classes"
     text = (
-        f"On {_counted(scores)} the model is {word}{few}. Of 100 pixels that its mask or the actual mask gives to a "
-        f"class, {100 * scores.mean_iou:.0f} are in both, as a mean over the classes."
+        f"On {_counted(scores)} the model is {word}{few}. Of 100 pixels that its mask or the actual mask {what}, "
+        f"{100 * iou:.0f} are in both{mean}."
     )
     return {"text": text, "numbers": _numbers(scores), "warnings": _warnings(scores)}
+
+
+def _sought(scores: Scores) -> list[ClassScores]:
+    """The classes with a score that a model is made for: a background alone is found by saying nothing."""
+    clear = background([one.name for one in scores.classes])
+    scored = [one for one in scores.classes if one.scores.get("iou") is not None]
+    return [one for one in scored if clear is None or one is not scores.classes[clear]] or scored
 
 
 def _numbers(scores: Scores) -> list[dict[str, str]]:
     """The big numbers: value, name, and a line below."""
     interval = scores.mean_iou_interval
     below = f"95 % interval {interval[0]:.3f} – {interval[1]:.3f}" if interval else "no interval: one image only"
-    known = [one for one in scores.classes if one.scores.get("iou") is not None]
-    weakest = min(known, key=lambda one: one.scores["iou"] or 0.0, default=None)
-    lowest = (number(weakest.scores["iou"]), "lowest IoU of a class", weakest.name) if weakest else None
+    weakest = min(_sought(scores), key=lambda one: one.scores["iou"] or 0.0)
     numbers = [
         (number(scores.mean_iou), "mean IoU", below),
         (number(scores.accuracy), "pixel accuracy", "hides small classes"),
-        lowest,
+        (number(weakest.scores["iou"]), "lowest IoU of a class", weakest.name),
         (str(scores.images), "images scored", SPLITS.get(scores.split, scores.split)),
     ]
-    return [dict(zip(("value", "name", "below"), one, strict=True)) for one in numbers if one]
+    return [dict(zip(("value", "name", "below"), one, strict=True)) for one in numbers]
 
 
 def _warnings(scores: Scores) -> list[str]:
@@ -234,7 +243,7 @@ def legend(labels: Labels | None) -> dict[str, Any]:
         return {"classes": [], "errors": [], "ignored": False}
     several = [("one class called another", MIXED)]
     errors = [("missed: called background", MISSED), ("too much: background called a class", EXTRA)]
-    if background(labels) is None:
+    if background(labels.names) is None:
         errors = []
     if labels.count > 2 or not errors:
         errors += several

@@ -134,7 +134,7 @@ def _overfitting(history: Sequence[HistoryRow]) -> list[Finding]:
         text += f"It cost {lost:.2f} of the mean IoU; " if lost >= LOST else "The mean IoU hardly suffered; "
         level: Literal["note", "warning"] = "warning" if lost >= LOST else "note"
         return [Finding(name="Overfitting", level=level, text=text + "the best weights were kept.", remedy=remedy)]
-    gap = _late(_known(rows, lambda row: row.train_accuracy or None)) - _late(_known(rows, lambda r: r.val_accuracy))
+    gap = _late(_known(rows, lambda row: row.train_accuracy)) - _late(_known(rows, lambda r: r.val_accuracy))
     if gap >= GAP:
         text = f"At the end the accuracy is {percent(gap)} higher on training crops than on validation images."
         return [Finding(name="Overfitting", level="warning" if gap >= 2 * GAP else "note", text=text, remedy=remedy)]
@@ -144,7 +144,7 @@ def _overfitting(history: Sequence[HistoryRow]) -> list[Finding]:
 
 def _underfitting(history: Sequence[HistoryRow], scores: Scores | None) -> list[Finding]:
     rows = [row for row in history if row.val_accuracy is not None and row.val_score is not None]
-    trained = _known(history, lambda row: row.train_accuracy or None)
+    trained = _known(history, lambda row: row.train_accuracy)
     if not rows or not trained:
         return []
     last = max(rows, key=lambda row: row.val_score or 0.0)

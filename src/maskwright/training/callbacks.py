@@ -15,7 +15,8 @@ class HistoryRow(Record):
     seconds: float
     rate: float
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None = None
+    """Of every tenth step's crops; None where fewer lie between two validations."""
     val_loss: float | None = None
     val_accuracy: float | None = None
     val_score: float | None = None

@@ -222,7 +222,7 @@ def _validated(
         seconds=clock.elapsed,
         rate=rate,
         train_loss=progress.loss_sum / max(1, progress.loss_count),
-        train_accuracy=progress.accuracy_sum / max(1, progress.accuracy_count),
+        train_accuracy=progress.accuracy_sum / progress.accuracy_count if progress.accuracy_count else None,
         **row,
     )
     history.add(made)
