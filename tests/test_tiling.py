@@ -259,6 +259,15 @@ def test_a_window_smaller_than_the_stride_is_refused():
         plan_windows((64, 64), reach, Tiles(window=(15, 64)))
 
 
+def test_a_valid_window_with_less_output_than_the_stride_is_refused():
+    """Windows start a stride apart, so there would be gaps between them."""
+    reach = SimpleNamespace(stride=4, before=0, after=0, margin=2, is_local=False)
+
+    with pytest.raises(SettingError, match=r"window of 8 pixels is too small"):
+        plan_windows((9, 9), reach, Tiles(window=(8, 8)))  # 5 fit into 8, and of them 1 comes out
+    assert not plan_windows((13, 13), reach, Tiles(window=(9, 9)))[0]
+
+
 def test_an_image_no_larger_than_a_window_is_not_cut():
     reach = SimpleNamespace(stride=4, before=99, after=99, margin=0, is_local=False)
     calls = []

@@ -132,6 +132,15 @@ def stays_finite(loss, channels):
                 assert slope.isfinite().all(), (dtype, size)
 
 
+def adds_up_in_32_bit(loss, channels):
+    """A sum over more pixels than a 16-bit number can count is the same from 16-bit logits."""
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(1, channels, 300, 300, generator=generator).half()
+    labels = torch.randint(0, max(2, channels), (1, 300, 300), generator=generator)
+
+    assert gradient(loss, logits, labels)[0] == pytest.approx(gradient(loss, logits.float(), labels)[0], rel=1e-5)
+
+
 def takes_class_weights_or_lets_them_be(factory, channels):
     """Every loss can be built with weights; those that know none go on as before."""
     classes = max(2, channels)
@@ -150,6 +159,7 @@ LOSS_CONTRACT = [
     falls_along_its_gradient,
     has_the_slope_it_claims,
     stays_finite,
+    adds_up_in_32_bit,
 ]
 
 
@@ -174,6 +184,7 @@ def test_every_loss_takes_class_weights_or_lets_them_be(part, channels):
         (falls_along_its_gradient, lambda z, t: z.square().mean()),
         (has_the_slope_it_claims, lambda z, t: z.square().sum() + z.detach().square().sum()),
         (stays_finite, lambda z, t: -(z.softmax(1).gather(1, t.where(t < 4, 0)[:, None]).log().float().mean())),
+        (adds_up_in_32_bit, lambda z, t: 1 - z.softmax(1).gather(1, t[:, None]).sum().float() / t.numel()),
     ],
 )
 def test_a_careless_loss_is_found(promise, careless):

@@ -222,6 +222,22 @@ def test_only_the_flip_that_is_switched_on_is_made():
         assert set(affine[:, column, column].tolist()) == {-1.0, 1.0}
 
 
+def test_the_two_flips_are_drawn_apart():
+    settings = OFF.with_settings({"flip_horizontal": True, "flip_vertical": True})
+    affine = draw_moves(settings, 0, range(400), 1, np.zeros((400, 2))).affine
+    times = [((affine[:, 0, 0] == x) & (affine[:, 1, 1] == y)).sum() for x in (-1, 1) for y in (-1, 1)]
+    assert min(times) > 70
+
+
+def test_shear_pushes_rows_sideways():
+    matrix = draw_moves(OFF.with_settings({"shear": 30}), 0, range(400), 1, np.zeros((400, 2))).affine[:, :, :2]
+    assert (matrix[:, 1] == torch.tensor([0.0, 1.0])).all()
+    assert (matrix[:, 0, 0] == 1).all()
+    degrees = torch.rad2deg(torch.atan(matrix[:, 0, 1]))
+    assert -30.001 <= degrees.min() < -29
+    assert 29 < degrees.max() <= 30.001
+
+
 def test_the_elastic_displacement_is_that_of_its_knots_and_smooth_between():
     knots = torch.zeros(1, 2, 3, 3)
     knots[0, 0, 1, 1], knots[0, 1, 0, 0], knots[0, 1, 2, 2] = 4.0, 2.0, -3.0

@@ -74,10 +74,10 @@ def test_a_flat_image_stays_flat_at_any_size(h, w, scale, value):
 
 def test_resizing_stays_within_the_values_and_keeps_the_mean(paint):
     image = paint.image(40, 60, 1)
-    small = made(scale=0.5).resize(image)
+    small = made(scale=0.2).resize(image)
     assert image.min() <= small.min() <= small.max() <= image.max()
     assert small.mean() == pytest.approx(image.mean(), rel=0.02)
-    assert small.std() < 0.7 * image.std()  # anti-aliased: noise averages out
+    assert small.std() < 0.3 * image.std()  # anti-aliased: noise averages out; four neighbours alone would leave half
 
 
 @given(h=sides, w=sides, scale=st.floats(0.05, 4))

@@ -42,7 +42,9 @@ def print_scores(scores: "Scores") -> None:
     for name in ("IoU", "Dice", "precision", "recall", "pixels"):
         table.add_column(name, justify="right")
     for c in scores.classes:
-        cells = [percent(c.scores[m]) if not c.absent else "absent" for m in ("iou", "dice", "precision", "recall")]
+        missing = "absent" if c.absent else "never said"
+        values = (c.scores[metric] for metric in ("iou", "dice", "precision", "recall"))
+        cells = [missing if value is None else f"{value:.4f}" for value in values]
         table.add_row(c.name, *cells, f"{c.pixels:,}")
     console.print(table)
     interval = scores.mean_iou_interval
@@ -94,22 +96,32 @@ def _short(plan: "Plan", key: str) -> str:
 
 @contextmanager
 def watching() -> Iterator["Watch | None"]:
-    """A bar over reading, decoding and evaluating; nothing where the output is no terminal."""
+    """A bar over reading, decoding and evaluating; nothing where the output is no terminal.
+
+    Each job has its own bar, gone when it is done: a terminal has room for one at a time.
+    """
     if not console.is_terminal:
         yield None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
+    shown: list[Progress] = []
 
-        def watch(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total, visible=done < total)
+    def watch(what: str, done: int, total: int) -> None:
+        if not shown:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            shown.append(Progress(*columns, console=console, transient=True))
+            shown[0].add_task(what, total=total)
+            shown[0].start()
+        shown[0].update(shown[0].task_ids[0], completed=done)
+        if done >= total:
+            shown.pop().stop()
 
+    try:
         yield watch
+    finally:
+        for bar in shown:
+            bar.stop()
 
 
 class TrainingLines:
@@ -174,6 +186,10 @@ class TrainingBar(TrainingLines):
         """Take the bar away."""
         self._bars.stop()
         super().ended(reason)
+
+    def __del__(self) -> None:
+        # A training that ends by an error tells nobody; the bar must not hide the error's text.
+        self._bars.stop()
 
 
 def line(news: Any) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def demo(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Half a minute of training instead of two and a half.")
+        bool, typer.Option("--quick", help="Half a minute of training instead of two.")
     ] = False,
     data: Annotated[Path, typer.Option(help="Where the demo data are painted.")] = Path("data/samples"),
     out: Annotated[
@@ -30,7 +30,7 @@ def demo(
     run = api.train(
         seen,
         out=out,
-        minutes=0.5 if quick else 2.5,
+        minutes=0.5 if quick else 2.0,
         callbacks=[training_progress()],
         planned=show,
     )

@@ -141,7 +141,7 @@ def warp(images_BCHW: Tensor, labels_BHW: Tensor, moves: Moves, crop: tuple[int,
         images_BCHW.float(), grid_Bhw2, mode="bilinear", padding_mode="reflection", align_corners=False
     )
     # Outside, the sampler gives 0; so labels are counted from 1 for a moment, and 0 becomes IGNORED.
-    shifted = (labels_BHW[:, None].float() + 1) % (IGNORED + 1)
+    shifted = labels_BHW[:, None].float() + 1
     sampled = F.grid_sample(shifted, grid_Bhw2, mode="nearest", padding_mode="zeros", align_corners=False)[:, 0]
     labels = torch.where(sampled == 0, IGNORED + 1, sampled) - 1
     return images, labels.to(torch.uint8)
