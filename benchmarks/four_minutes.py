@@ -1,7 +1,7 @@
 """Mean IoU after a few minutes of training from scratch, one command a data set, as a new user would type it.
 
-ISBI-2012 (`isbi2012/images`, `isbi2012/masks`, 30 slices; 24–29 are the test) and CamVid (`camvid/`, its own split), scored
-over all test pixels at the original size, void left out:
+ISBI-2012 (`isbi2012/images`, `isbi2012/masks`, 30 slices; 24–29 are the test) and CamVid (`camvid/`, its own split),
+scored over all test pixels at the original size, void left out:
 
     python benchmarks/four_minutes.py --minutes 4 --seeds 0 1
 

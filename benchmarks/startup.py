@@ -1,6 +1,6 @@
 """How long `import maskwright` and `maskwright --help` take: the median of several processes, and of a bare Python.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

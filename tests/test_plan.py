@@ -18,7 +18,8 @@ def fingerprint(**changes):
         "train": 40, "val": 8, "test": 0, "channels": 1, "dtype": "uint8",
         "smallest": (256, 256), "median": (256, 256), "largest": (256, 256),
         "low": 0, "high": 255, "mean": (100.0,), "std": (40.0,),
-        "classes": ("background", "foreground"), "pixel_share": (0.7, 0.3), "image_share": (1.0, 1.0), "ignored_share": 0,
+        "classes": ("background", "foreground"), "pixel_share": (0.7, 0.3),
+        "image_share": (1.0, 1.0), "ignored_share": 0,
     }  # fmt: skip
     if changes.get("channels") == 3:
         values |= {"mean": (100.0,) * 3, "std": (40.0,) * 3}

@@ -6,8 +6,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from maskwright.data.index import Sample, Samples, index
+from maskwright.data.index import Samples, index
 from maskwright.data.labels import infer
+from maskwright.data.sample import Sample
 from maskwright.errors import DataError, ReadError, SettingError
 from maskwright.files import MaskStyle
 from maskwright.records import IGNORED

@@ -2,15 +2,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from maskwright.data.index import VALIDATION_SHARE, _held_out, _names, index
+from maskwright.data.index import index
+from maskwright.data.names import unique_names
 from maskwright.data.randomness import number
+from maskwright.data.split import VALIDATION_SHARE, held_out
 from maskwright.errors import DataError
 
 names = st.lists(st.text("abcdefgh0123456789_", min_size=1, max_size=6), unique=True, max_size=30)
 
 
 def drawn(of):
-    return {of[i] for i in _held_out(list(of))}
+    return {of[i] for i in held_out(list(of))}
 
 
 @given(names=names, more=names)
@@ -32,7 +34,7 @@ def test_the_order_of_the_images_changes_nothing(names, seed):
 
 @given(names=names)
 def test_of_two_or_more_at_least_one_is_drawn_and_one_is_left(names):
-    found = _held_out(list(names))
+    found = held_out(list(names))
     assert len(set(found)) == len(found)
     if len(names) >= 2:
         assert 1 <= len(found) < len(names)
@@ -43,7 +45,7 @@ def test_of_two_or_more_at_least_one_is_drawn_and_one_is_left(names):
 def test_where_all_would_be_drawn_one_is_left():
     low = [name for name in map(str, range(100)) if number("split", name) / 2**63 < VALIDATION_SHARE]
     assert len(low) > 5
-    assert _held_out(list(low)) == list(range(len(low) - 1))
+    assert held_out(list(low)) == list(range(len(low) - 1))
 
 
 @given(names=names, holes=st.lists(st.integers(0, 30), max_size=5))
@@ -51,17 +53,17 @@ def test_what_is_not_to_be_drawn_is_not_drawn(names, holes):
     holed = list[str | None](names)
     for place in holes:
         holed.insert(place, None)
-    assert {holed[i] for i in _held_out(holed)} == drawn(names)
+    assert {holed[i] for i in held_out(holed)} == drawn(names)
 
 
 def test_about_the_share_is_drawn():
-    assert 0.12 < len(_held_out([f"img_{i:04}" for i in range(3000)])) / 3000 < 0.18
+    assert 0.12 < len(held_out([f"img_{i:04}" for i in range(3000)])) / 3000 < 0.18
 
 
 def test_an_image_beside_a_namesake_moves_none_but_it(paint):
     root = paint.root
-    before = dict(zip("abc", _names([root / "x" / f"{name}.png" for name in "abc"], root), strict=True))
-    after = _names([root / "x/a.png", root / "x/b.png", root / "x/c.png", root / "y/a.png"], root)
+    before = dict(zip("abc", unique_names([root / "x" / f"{name}.png" for name in "abc"], root), strict=True))
+    after = unique_names([root / "x/a.png", root / "x/b.png", root / "x/c.png", root / "y/a.png"], root)
     assert after[1:3] == [before["b"], before["c"]]
     assert after == ["x/a", "b", "c", "y/a"]
 

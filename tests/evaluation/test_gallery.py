@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from maskwright.data.index import Sample, Samples, index
+from maskwright.data.index import Samples, index
 from maskwright.data.labels import ClassLabel, Labels
 from maskwright.data.preprocess import Preprocess
+from maskwright.data.sample import Sample
 from maskwright.data.samples import write_samples
 from maskwright.evaluation import evaluate
 from maskwright.evaluation.display import SMALLEST, THUMBNAIL

@@ -73,6 +73,8 @@ def test_an_empty_part_and_other_classes_are_refused(three_classes):
     samples, truth = three_classes
     with pytest.raises(DataError, match="--test"):
         evaluate(Says(truth, samples), samples, [], "test")
-    other = samples.model_copy(update={"labels": samples.labels.model_copy(update={"classes": samples.labels.classes[:2]})})
+    other = samples.model_copy(
+        update={"labels": samples.labels.model_copy(update={"classes": samples.labels.classes[:2]})}
+    )
     with pytest.raises(DataError, match="ground, thing, never"):
         evaluate(Says(truth, samples), other, list(samples.samples), "all")

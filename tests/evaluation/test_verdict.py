@@ -185,7 +185,9 @@ def test_a_gap_in_accuracy_is_overfitting(gap, level):
 
 def test_a_gap_is_seen_between_rows_without_an_accuracy():
     found = bad(
-        verdict(history(train_accuracy=lambda p: 0.99 if round(12 * p) % 2 else None, val_accuracy=lambda p: 0.7), HEALTHY)
+        verdict(
+            history(train_accuracy=lambda p: 0.99 if round(12 * p) % 2 else None, val_accuracy=lambda p: 0.7), HEALTHY
+        )
     )
 
     assert "Overfitting" in found

@@ -214,7 +214,7 @@ def test_predicting_never_overwrites_an_input(model, blobs):
 
 
 def test_predicting_what_is_not_there(model, tmp_path):
-    with pytest.raises(DataError, match="nothing.png"):
+    with pytest.raises(DataError, match=r"nothing\.png"):
         list(maskwright.api.predict_files(model, [tmp_path / "nothing.png"], tmp_path / "out"))
 
 

@@ -70,7 +70,8 @@ def test_a_kill_during_the_restart_leaves_the_old_history(path, monkeypatch):
     first.add(row(10))
     first.add(row(20))
 
-    def killed(self, *_, **__):
+    def killed(path, *_):
+        path.write_bytes(b"")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(callbacks.Path, "write_text", killed)

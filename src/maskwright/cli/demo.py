@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 
 def demo(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Half a minute of training instead of two.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute of training instead of two.")] = False,
     data: Annotated[Path, typer.Option(help="Where the demo data are painted.")] = Path("data/samples"),
     out: Annotated[
         Path | None, typer.Option(help="Folder for the run; default: a new one under runs/.", show_default=False)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.index import Sample, Samples
+from maskwright.data.index import Samples
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.randomness import number
+from maskwright.data.sample import Sample
 from maskwright.records import replacing
 
 

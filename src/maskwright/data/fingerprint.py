@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.index import Sample, Samples
+from maskwright.data.index import Samples
+from maskwright.data.sample import Sample
 from maskwright.errors import DataError
 from maskwright.records import IGNORED, Record
 

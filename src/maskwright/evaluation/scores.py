@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.index import Sample, Samples
+from maskwright.data.index import Samples
+from maskwright.data.sample import Sample
 from maskwright.errors import DataError
 from maskwright.inference import Prediction, Predictor
 from maskwright.metrics import Confusion, class_metrics, confusion_matrix, mean_iou, pixel_accuracy

@@ -1,0 +1,70 @@
+"""Which classes a data set has: stated, listed, or inferred."""
+
+from collections import Counter
+from pathlib import Path
+
+from maskwright.data import dataset_file, labels
+from maskwright.data.dataset_file import DatasetFile
+from maskwright.data.labels import Labels
+from maskwright.data.sample import Sample
+from maskwright.errors import DataError
+from maskwright.files import MaskStyle
+
+CLASS_LISTS = ("classes.txt", "codes.txt", "class_names.txt", "labels.txt")
+
+
+def choose(root: Path, stated: DatasetFile, measured: list[tuple[Sample, MaskStyle | None]]) -> tuple[Labels, str]:
+    """The classes of a data set, and why: stated in its dataset.yaml, listed in a file, or shown by the masks.
+
+    Raises:
+        DataError: a mask has a value that is no class, or palettes differ from mask to mask.
+    """
+    style = _common_style([style for _, style in measured if style])
+    counts = {sample.mask: sample.values for sample, _ in measured if sample.mask}
+    if stated.classes is not None:
+        chosen = labels.declared(stated.classes, stated.ignore, style)
+        for file, of_file in counts.items():
+            if strange := [value for value in of_file if value not in chosen.label_of]:
+                raise DataError(chosen.complaint(strange, sum(of_file[v] for v in strange), root / file))
+        return chosen, f"classes as {dataset_file.NAME} states them"
+    names = _class_list(root)
+    if not names:
+        _demand_one_palette(measured)
+    return labels.infer(counts, style, names, [labels.value_of(value) for value in stated.ignore])
+
+
+def _common_style(styles: list[MaskStyle]) -> MaskStyle:
+    """The style that can hold every mask's values: the deepest, and the commonest one, its palette the longest."""
+    deepest = [style for style in styles if style.dtype == "uint16"] or styles
+    mode = Counter(style.mode for style in deepest).most_common(1)[0][0]
+    times = Counter(style for style in deepest if style.mode == mode)
+    return max(times, key=lambda style: (len(style.palette or ()), times[style]))
+
+
+def _demand_one_palette(measured: list[tuple[Sample, MaskStyle | None]]) -> None:
+    """Nothing, or an error: some programs number the colours of each mask anew."""
+    first: dict[int, tuple[tuple[int, int, int], str | None]] = {}
+    for sample, style in measured:
+        palette = style.palette if style and style.palette else ()
+        for value in sample.values:
+            if not 0 <= value < len(palette):
+                continue
+            colour, file = first.setdefault(value, (palette[value], sample.mask))
+            if colour != palette[value]:
+                raise DataError(
+                    f"The value {value} is #{bytes(colour).hex()} in {file} but #{bytes(palette[value]).hex()} in "
+                    f"{sample.mask}: their palettes differ. Say in dataset.yaml what counts, the number or the colour: "
+                    "classes: {NAME: 1} or classes: {NAME: '#ff8000'}."
+                )
+
+
+def _class_list(root: Path) -> list[str] | None:
+    for name in CLASS_LISTS:
+        if (path := root / name).is_file():
+            try:
+                names = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+            except UnicodeDecodeError:
+                raise DataError(f"{path}, the list of classes, is not UTF-8 text. Save it as UTF-8.") from None
+            if len(names) >= 2 and len(names) == len(set(names)):
+                return names
+    return None
