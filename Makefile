@@ -28,14 +28,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/maskwright demo $(if $(QUICK),--quick)
 
+# One thread of arithmetic a process: two processes on two cores would only get in each other's way.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow" -x
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow" -x
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format src tests benchmarks

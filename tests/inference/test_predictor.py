@@ -28,9 +28,7 @@ def predictor(scale=1.0, channels=1, tiles=None, **network) -> Predictor:
     classes = [ClassLabel(name=n, values=(v,), colour=(v, v, v)) for n, v in zip("abc", (0, 10, 20), strict=True)]
     labels = Labels(classes=tuple(classes[: max(2, net.record.classes)]))
     mean, std = (100.0,) * channels, (50.0,) * channels
-    preprocess = Preprocess(
-        channels=channels, dtype="uint8", scale=scale, mean=(100.0,) * channels, std=(50.0,) * channels
-    )
+    preprocess = Preprocess(channels=channels, dtype="uint8", scale=scale, mean=mean, std=std)
     plan = decide(fingerprint)
     about = Description(
         maskwright="0", network=net.record, preprocess=preprocess, labels=labels, plan=plan, fingerprint=fingerprint
