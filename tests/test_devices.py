@@ -44,10 +44,12 @@ def test_the_cpu_computes_in_32_bit_and_cuda_in_the_16_bit_it_has(machine):
     assert choose("cuda").precision == "16-mixed"
 
 
-def test_on_the_cpu_every_core_works(machine):
+def test_on_the_cpu_every_core_works_that_container_and_user_allow(machine, monkeypatch):
     machine(cuda=1)
-
+    monkeypatch.setattr("torch.get_num_threads", lambda: 10_000)
     assert choose("cpu").threads == cores()
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    assert choose("cpu").threads == 1
     assert choose("cuda").threads is None
 
 

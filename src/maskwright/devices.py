@@ -53,7 +53,8 @@ def choose(name: str = "auto") -> DeviceSettings:
     if name.startswith("cuda"):
         half = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
         return DeviceSettings(name=name, precision=half, channels_last=True)
-    return DeviceSettings(name=name, threads=torch.get_num_threads() if kind == "cpu" else None)
+    # torch counts the machine's cores, `cores` those of the container; OMP_NUM_THREADS lowers the first.
+    return DeviceSettings(name=name, threads=min(cores(), torch.get_num_threads()) if kind == "cpu" else None)
 
 
 def available() -> list[str]:
