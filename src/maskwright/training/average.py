@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average:
@@ -27,3 +27,7 @@ class Average:
         torch._foreach_lerp_(self._floats, [t for t in now if t.is_floating_point()], 1 - decay)
         for mine, new in zip(self._others, (t for t in now if not t.is_floating_point()), strict=True):
             mine.copy_(new)
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the mean weights, by name, that later updates leave alone."""
+        return {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}

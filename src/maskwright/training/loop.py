@@ -8,8 +8,9 @@ import contextlib
 import math
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +24,6 @@ from maskwright.data.randomness import number
 from maskwright.devices import DeviceSettings
 from maskwright.errors import CheckpointError, TrainingError
 from maskwright.losses import Loss
-from maskwright.metrics import confusion_matrix, pixel_accuracy
 from maskwright.model import UNet
 from maskwright.model.blocks import crop
 from maskwright.settings import TrainingSettings
@@ -31,10 +31,8 @@ from maskwright.training import checkpoint, optimisers, schedules
 from maskwright.training.average import Average
 from maskwright.training.callbacks import Callback, History, HistoryRow, StepNews
 from maskwright.training.pace import Clock, Pace, total_steps
-from maskwright.training.validation import Validation, decided
-
-ACCURACY_EVERY = 10
-"""Steps between two looks at the accuracy on training crops."""
+from maskwright.training.state import Progress, State
+from maskwright.training.validation import Validation
 
 
 @dataclass
@@ -53,26 +51,6 @@ class Job:
     workers: int = 0
     seconds_used: float = 0.0
     """Of a budget in minutes, before the loop began."""
-
-
-@dataclass
-class Progress:
-    """Where a training is; with the weights all there is to know of it."""
-
-    pace: Pace
-    best_score: float = -math.inf
-    best: dict[str, Tensor] | None = None
-    validations: int = 0
-    without_gain: int = 0
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    accuracy_sum: float = 0.0
-    accuracy_count: int = 0
-    score: float | None = None
-
-    def due(self, times: int) -> bool:
-        """Whether the next of so many validations has come."""
-        return self.pace.progress * times >= self.validations + 1 - 1e-9
 
 
 @dataclass(frozen=True)
@@ -100,23 +78,21 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
         devices=1 if job.device.accelerator in {"cpu", "mps"} else [job.device.index],
         precision=job.device.precision,
     )
+    saved = checkpoint.load(job.folder / checkpoint.NAME, fabric.device) if resume else None
     if job.device.channels_last:
         job.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network, optimizer = fabric.setup(job.network, optimisers.build(job.network, job.settings.optimizer))
-    average = Average(network.module, job.settings.ema)
-    minutes = job.settings.budget.minutes
-    progress = Progress(Pace(total_steps(job.settings.budget, job.crops.steps_per_epoch)))
-    clock = Clock(minutes and minutes * 60, used_before=job.seconds_used)
-    saved = checkpoint.load(job.folder / checkpoint.NAME, fabric.device) if resume else None
+    state = _state(job, network.module, optimizer, rows=saved["rows"] if saved else 0)
     if saved:
-        _restore(saved, network.module, average, optimizer, progress, clock)
-    history = History(job.folder / "history.jsonl", rows=saved["rows"] if saved else 0)
+        state.restore(saved)
+    progress, clock = state.progress, state.clock
+    validations, patience = job.settings.validation.times, job.settings.validation.patience
     _tell(callbacks, "started", _about(job, progress))
 
     saved_at = clock.elapsed
-    reason = ""
+    reason = "the budget was used" if progress.pace.done else ""
     with _interruptible() as interrupted, _threads(job.device.threads):
-        for batch in _batches(job, progress.pace.step) if not progress.pace.done else ():
+        for batch in () if reason else _batches(job, progress.pace.step):
             torch.manual_seed(number(job.seed, "dropout", batch.step))
             rate = optimisers.set_rate(optimizer, schedules.rate(job.settings.schedule, progress.pace.progress))
             images, labels = job.finish(batch, fabric.device)
@@ -128,33 +104,49 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
                 fabric.clip_gradients(network, optimizer, max_norm=job.settings.optimizer.clip)
             optimizer.step()
             optimizer.zero_grad()
+            progress.count(_finite(loss, batch.step), logits, labels)
             progress.pace.step += 1
-            average.update(network.module, progress.pace.step)
-            _count(progress, loss, logits, labels, batch.step)
+            state.average.update(network.module, progress.pace.step)
             clock.tick()
 
             asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, loss)))
             reason = _reason_to_end(progress, clock, asked=asked, interrupted=interrupted.is_set())
-            if progress.due(job.settings.validation.times) or (reason and reason != "interrupted"):
-                row = _validated(job, progress, average, history, clock, rate)
-                _tell(callbacks, "validated", row)
-                if (patience := job.settings.validation.patience) and progress.without_gain >= patience:
+            if progress.due(validations) or (reason and reason != "interrupted"):
+                _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
+                if patience and progress.without_gain >= patience:
                     reason = reason or f"no better score in {patience} validations"
             if reason or clock.elapsed - saved_at >= job.settings.checkpoint_seconds:
-                _save(job, network.module, average, optimizer, progress, history, clock, callbacks)
+                _keep(partial(state.save, job.folder), callbacks)
                 saved_at = clock.elapsed
                 clock.rest()
             if reason:
                 break
-            if progress.pace.step % 10 == 1 and clock.correct(
-                progress.pace, job.settings.validation.times - progress.validations
-            ):
+            if progress.pace.step % 10 == 1 and clock.correct(progress.pace, validations - progress.validations):
                 clock.rest()
-    reason = reason or "the budget was used"
     _tell(callbacks, "ended", reason)
-    weights = progress.best if progress.best is not None else _copied(average)
-    score = progress.best_score if progress.best is not None else None
-    return Outcome(weights, score, reason, reason != "interrupted", progress.pace.step, clock.elapsed, history.rows)
+    best = progress.best is not None
+    return Outcome(
+        weights=progress.best if progress.best is not None else state.average.weights(),
+        score=progress.best_score if best else None,
+        reason=reason,
+        finished=reason != "interrupted",
+        steps=progress.pace.step,
+        seconds=clock.elapsed,
+        history=state.history.rows,
+    )
+
+
+def _state(job: Job, network: UNet, optimizer: torch.optim.Optimizer, rows: int) -> State:
+    """Everything at its beginning, but so many rows of the history kept."""
+    minutes = job.settings.budget.minutes
+    return State(
+        network=network,
+        average=Average(network, job.settings.ema),
+        optimizer=optimizer,
+        progress=Progress(Pace(total_steps(job.settings.budget, job.crops.steps_per_epoch))),
+        clock=Clock(minutes and minutes * 60, used_before=job.seconds_used),
+        history=History(job.folder / "history.jsonl", rows),
+    )
 
 
 def _batches(job: Job, first: int) -> Iterator[Batch]:
@@ -182,7 +174,7 @@ def _reason_to_end(progress: Progress, clock: Clock, *, asked: bool, interrupted
     return "a callback asked for it" if asked else ""
 
 
-def _count(progress: Progress, loss: Tensor, logits: Tensor, labels: Tensor, step: int) -> None:
+def _finite(loss: Tensor, step: int) -> float:
     # On a GPU this waits for the step; the next batch is being read meanwhile.
     value = float(loss.detach())
     if not math.isfinite(value):
@@ -190,92 +182,41 @@ def _count(progress: Progress, loss: Tensor, logits: Tensor, labels: Tensor, ste
             f"The loss is {value} at step {step}. The best model so far and the last checkpoint are kept. Try a lower "
             "learning rate (optimizer.lr), or clip the gradients (optimizer.clip=1)."
         )
-    progress.loss_sum += value
-    progress.loss_count += 1
-    if step % ACCURACY_EVERY == 0:
-        classes = max(2, logits.shape[1])
-        accuracy = pixel_accuracy(confusion_matrix(decided(logits.detach(), dim=1), labels, classes))
-        if math.isfinite(accuracy):
-            progress.accuracy_sum += accuracy
-            progress.accuracy_count += 1
+    return value
 
 
-def _validated(
-    job: Job, progress: Progress, average: Average, history: History, clock: Clock, rate: float
-) -> HistoryRow:
+def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback]) -> HistoryRow:
     """Score the averaged weights, keep them if they are the best, and write the row down."""
+    progress, clock = state.progress, state.clock
     before = clock.elapsed
     progress.validations = max(progress.validations + 1, int(progress.pace.progress * job.settings.validation.times))
-    row: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     if job.validation is not None:
-        score = job.validation(cast("UNet", average.network), next(average.network.parameters()).device)
-        row = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
-        progress.score = score.mean_iou
-        row["best"] = score.mean_iou > progress.best_score
-        if row["best"]:
-            progress.best_score, progress.best, progress.without_gain = score.mean_iou, _copied(average), 0
-        else:
-            progress.without_gain += 1
-    made = HistoryRow(
+        score = job.validation(cast("UNet", state.average.network), next(state.network.parameters()).device)
+        found = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
+        found["best"] = progress.judge(score, state.average)
+    row = HistoryRow(
         step=progress.pace.step,
         epoch=progress.pace.step / job.crops.steps_per_epoch,
         seconds=clock.elapsed,
         rate=rate,
-        train_loss=progress.loss_sum / max(1, progress.loss_count),
-        train_accuracy=progress.accuracy_sum / progress.accuracy_count if progress.accuracy_count else None,
-        **row,
+        **progress.means(),
+        **found,
     )
-    history.add(made)
-    progress.loss_sum = progress.accuracy_sum = 0.0
-    progress.loss_count = progress.accuracy_count = 0
+    _keep(partial(state.history.add, row), callbacks)
     clock.validation_seconds = clock.elapsed - before
     clock.rest()
-    return made
+    return row
 
 
-def _save(
-    job: Job,
-    network: UNet,
-    average: Average,
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-    history: History,
-    clock: Clock,
-    callbacks: Sequence[Callback],
-) -> None:
-    """Write `last.ckpt`. A full disk costs the checkpoint, not the training."""
-    state = {
-        "network": network.state_dict(),
-        "average": average.network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": {**vars(progress), "pace": progress.pace.state()},
-        "rows": len(history.rows),
-        "seconds": clock.elapsed,
-    }
+def _keep(write: Callable[[], None], callbacks: Sequence[Callback]) -> None:
+    """Write something down. A full disk costs what was to be written, not the training."""
     try:
-        checkpoint.save(job.folder / checkpoint.NAME, state)
+        write()
     except CheckpointError as error:
         _tell(callbacks, "warned", str(error))
-
-
-def _restore(
-    saved: dict[str, Any],
-    network: UNet,
-    average: Average,
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-    clock: Clock,
-) -> None:
-    network.load_state_dict(saved["network"])
-    average.network.load_state_dict(saved["average"])
-    optimizer.load_state_dict(saved["optimizer"])
-    for name, value in saved["progress"].items():
-        setattr(progress, name, Pace(**value) if name == "pace" else value)
-    clock.used_before = saved["seconds"]
-
-
-def _copied(average: Average) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in average.network.state_dict().items()}
+    except OSError as error:
+        _tell(callbacks, "warned", f"The history could not be written ({error}). Free some space; training goes on.")
 
 
 def _about(job: Job, progress: Progress) -> dict[str, Any]:

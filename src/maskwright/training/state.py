@@ -1,0 +1,108 @@
+"""Where a training is: the weights, their mean, the optimiser, the counts. A checkpoint holds all of it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from maskwright.metrics import confusion_matrix, pixel_accuracy
+from maskwright.model import UNet
+from maskwright.training import checkpoint
+from maskwright.training.average import Average
+from maskwright.training.callbacks import History
+from maskwright.training.pace import Clock, Pace
+from maskwright.training.validation import ValidationScore, decided
+
+ACCURACY_EVERY = 10
+"""Steps between two looks at the accuracy on training crops."""
+
+
+@dataclass
+class Progress:
+    """What has been counted so far; plain values and the best weights."""
+
+    pace: Pace
+    best_score: float = -math.inf
+    best: dict[str, Tensor] | None = None
+    validations: int = 0
+    without_gain: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    accuracy_sum: float = 0.0
+    accuracy_count: int = 0
+    score: float | None = None
+    """Of the last validation."""
+
+    def due(self, times: int) -> bool:
+        """Whether the next of so many validations has come."""
+        return self.pace.progress * times >= self.validations + 1 - 1e-9
+
+    def count(self, loss: float, logits: Tensor, labels: Tensor) -> None:
+        """Take in a step's loss, and now and then its accuracy."""
+        self.loss_sum += loss
+        self.loss_count += 1
+        if self.pace.step % ACCURACY_EVERY == 0:
+            matrix = confusion_matrix(decided(logits.detach(), dim=1), labels, max(2, logits.shape[1]))
+            if math.isfinite(accuracy := pixel_accuracy(matrix)):
+                self.accuracy_sum += accuracy
+                self.accuracy_count += 1
+
+    def means(self) -> dict[str, float | None]:
+        """Loss and accuracy on training crops since the last call."""
+        found = {
+            "train_loss": self.loss_sum / max(1, self.loss_count),
+            "train_accuracy": self.accuracy_sum / self.accuracy_count if self.accuracy_count else None,
+        }
+        self.loss_sum = self.accuracy_sum = 0.0
+        self.loss_count = self.accuracy_count = 0
+        return found
+
+    def judge(self, score: ValidationScore, average: Average) -> bool:
+        """Keep the averaged weights if they are the best so far; whether they are."""
+        self.score = score.mean_iou
+        better = score.mean_iou > self.best_score
+        if better:
+            self.best_score, self.best, self.without_gain = score.mean_iou, average.weights(), 0
+        else:
+            self.without_gain += 1
+        return better
+
+
+@dataclass
+class State:
+    """Everything that changes while training."""
+
+    network: UNet
+    average: Average
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+    clock: Clock
+    history: History
+
+    def save(self, folder: Path) -> None:
+        """Write `last.ckpt`, atomically.
+
+        Raises:
+            CheckpointError: the disk is full; the checkpoint before it is untouched.
+        """
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": {**vars(self.progress), "pace": self.progress.pace.state()},
+            "rows": len(self.history.rows),
+            "seconds": self.clock.elapsed,
+        }
+        checkpoint.save(folder / checkpoint.NAME, state)
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Become what was saved."""
+        self.network.load_state_dict(saved["network"])
+        self.average.network.load_state_dict(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        for name, value in saved["progress"].items():
+            setattr(self.progress, name, Pace(**value) if name == "pace" else value)
+        self.clock.used_before = saved["seconds"]
