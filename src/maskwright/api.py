@@ -3,53 +3,40 @@
 These functions are the public Python API, and what the command line calls. Each returns a record or a small object.
 """
 
-import datetime
-import glob
-import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from maskwright import modelfile
-from maskwright._version import __version__
-from maskwright.anysize import fitted
-from maskwright.data import cache
-from maskwright.data.dataset import Crops, Finish
 from maskwright.data.fingerprint import Fingerprint, fingerprint
 from maskwright.data.index import Samples, index
-from maskwright.data.randomness import number
 from maskwright.devices import choose, cores
 from maskwright.errors import CheckpointError, DataError, MaskwrightError, SettingError
 from maskwright.evaluation import Scores
 from maskwright.evaluation import evaluate as score
 from maskwright.evaluation.gallery import Gallery, data_pictures, overlay
 from maskwright.evaluation.report import write_report
-from maskwright.files import files_in, read_image, write_image, write_mask
+from maskwright.files import read_image, write_image, write_mask
 from maskwright.inference import Prediction, Predictor
-from maskwright.losses import build as build_loss
-from maskwright.model import UNet
+from maskwright.inference.inputs import expanded, targets
 from maskwright.modelfile import Description
 from maskwright.plan import Plan, decide, demand_fitting
+from maskwright.records import replacing
 from maskwright.settings import Budget
 from maskwright.tiling import Tiles
 from maskwright.training.callbacks import Callback
-from maskwright.training.loop import Job, Outcome, fit
-from maskwright.training.validation import Validation
+from maskwright.training.loop import Outcome, fit
+from maskwright.training.prepare import description, golden, prepare
 
 Watch = Callable[[str, int, int], None]
 """Told what is being done, and how much of how much of it is done."""
-
-GOLDEN_PIXELS = 64
-"""Side of the golden sample; more where the network needs more."""
 
 
 @dataclass(frozen=True)
@@ -218,19 +205,20 @@ def predict_files(
     *,
     overlays: bool = False,
     probabilities: bool = False,
+    overwrite: bool = False,
     device: str = "auto",
 ) -> Iterator[Written]:
     """Predict files, folders and globs; each gets `OUT/STEM.png` in its own size and the training masks' values.
 
     overlays: also `STEM.overlay.png`. probabilities: also `STEM.probabilities.npy`, K H W float32.
-    A file that does not open stops none of the others.
+    overwrite: write over masks that are there already. A file that does not open stops none of the others.
 
     Raises:
-        DataError: an input matches nothing, or two would be written to the same mask.
+        DataError: an input matches nothing, two would be written to the same mask, or a mask is there already.
     """
     predictor = model if isinstance(model, Predictor) else load(model, device=device)
     out = Path(out)
-    for image, target in _targets(_expanded(inputs), out).items():
+    for image, target in targets(expanded(inputs), out, overwrite=overwrite).items():
         try:
             image_HWC = read_image(image)
             prediction = predictor(image_HWC, probabilities=probabilities)
@@ -241,7 +229,8 @@ def predict_files(
         if overlays:
             write_image(target.with_suffix(".overlay.png"), overlay(image_HWC, prediction.labels, prediction.classes))
         if prediction.probabilities is not None:
-            np.save(target.with_suffix(".probabilities.npy"), prediction.probabilities)
+            with replacing(target.with_suffix(".probabilities.npy")) as temporary:
+                np.save(temporary, prediction.probabilities)
         yield Written(image, target)
 
 
@@ -257,7 +246,7 @@ def evaluate(
     """How good a model is on one part of a folder: train, val, test, or all of it.
 
     Images that the model file knows, by content, keep the part they had in training. When the model lies in its run
-    folder, `scores-SPLIT.json` and the report there are written anew.
+    folder and all the images are of that run, `scores-SPLIT.json` and the report there are written anew.
 
     Raises:
         DataError: the part has no labelled image, or the classes are not the model's.
@@ -268,7 +257,7 @@ def evaluate(
     part = [s for s in samples.samples if s.mask] if split == "all" else _part(samples, predictor.description, split)
     gallery = Gallery(samples.labels, predictor.description.preprocess)
     scores = score(predictor, samples, part, split, watch=gallery.watch, progress=_telling(watch, "evaluating"))
-    if run is not None:
+    if run is not None and all(s.content in _parts(predictor.description) for s in part):
         _keep_scores(run, scores, gallery)
         write_report(run)
     return scores
@@ -285,7 +274,7 @@ def _run(
     again: bool,
 ) -> Run:
     """From the plan to the report, all in one run folder."""
-    job = _job(folder, seen.samples, decided, watch)
+    job = prepare(folder, seen.samples, decided, _telling(watch, "decoding"))
     job.seconds_used = time.monotonic() - started
     outcome = fit(job, callbacks, resume=again)
     marker = folder / "interrupted"
@@ -293,9 +282,9 @@ def _run(
         marker.unlink(missing_ok=True)
     else:
         marker.write_text("Stopped by hand. Go on with: maskwright train --resume FOLDER\n", "utf-8")
-    description = _description(seen, decided, outcome)
-    golden = _golden(job)
-    modelfile.save(folder / "model.safetensors", outcome.weights, description, golden)
+    about = description(seen.samples, seen.fingerprint, decided, outcome)
+    sample = golden(job)
+    modelfile.save(folder / "model.safetensors", outcome.weights, about, sample)
     predictor = Predictor(folder / "model.safetensors", device=decided.device.name)
     scores = None
     data_pictures(seen.samples, folder / "pictures" / "data")
@@ -306,71 +295,12 @@ def _run(
         )
         _keep_scores(folder, scores, gallery)
         brief = {"val": scores.model_dump(exclude={"per_image", "confusion"}, mode="json")}
-        described = description.model_copy(update={"scores": brief})
-        modelfile.save(folder / "model.safetensors", outcome.weights, described, golden)
+        described = about.model_copy(update={"scores": brief})
+        modelfile.save(folder / "model.safetensors", outcome.weights, described, sample)
     write_report(folder)
     if outcome.finished:
         shutil.rmtree(folder / "cache", ignore_errors=True)
     return Run(folder, decided, scores, outcome)
-
-
-def _job(folder: Path, samples: Samples, decided: Plan, watch: Watch | None) -> Job:
-    """The plan's parts, built."""
-    torch.manual_seed(number(decided.seed, "weights"))
-    decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
-    train = decode(folder / "cache" / "train", part=samples.part("train"), progress=_telling(watch, "decoding"))
-    loss = build_loss(decided.loss)
-    validation = None
-    if part := samples.part("val"):
-        settings = decided.training.validation
-        every = max(1, -(-len(part) // settings.images))  # evenly spread: neighbours in a list are often alike
-        held_out = decode(folder / "cache" / "val", part=part[::every])
-        validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
-    return Job(
-        network=UNet.from_record(decided.model),
-        crops=Crops(train, decided.sampling, decided.augment, decided.seed, decided.preprocess.channels),
-        finish=Finish(decided.sampling, decided.preprocess, decided.seed),
-        loss=loss,
-        validation=validation,
-        settings=decided.training,
-        device=decided.device,
-        folder=folder,
-        seed=decided.seed,
-        # A crop costs a CPU step nothing; a GPU would wait for it.
-        workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() - 1)),
-    )
-
-
-def _golden(job: Job) -> torch.Tensor:
-    """A training crop as the network sees it, from the middle of the first image."""
-    images = torch.from_numpy(job.crops.cache.image(0).astype(np.float32))
-    height, width = (min(GOLDEN_PIXELS, n) for n in images.shape[-2:])
-    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
-    middle = images[:, top : top + height, left : left + width]
-    return fitted(job.network.record, job.finish.preprocess.normalise(middle))
-
-
-def _description(seen: Inspection, decided: Plan, outcome: Outcome) -> Description:
-    parts = {split: tuple(s.content for s in seen.samples.part(split)) for split in ("train", "val", "test")}
-    return Description(
-        maskwright=__version__,
-        network=decided.model,
-        preprocess=decided.preprocess,
-        labels=seen.samples.labels,
-        plan=decided,
-        fingerprint=seen.fingerprint,
-        provenance={
-            "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "data": Path(seen.samples.root).resolve().name,
-            "steps": outcome.steps,
-            "seconds": round(outcome.seconds, 1),
-            "ended": outcome.reason,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "device": decided.device.name,
-        },
-        split=parts,
-    )
 
 
 def _budget(minutes: float | None, epochs: float | None) -> Budget | None:
@@ -397,38 +327,6 @@ def _telling(watch: Watch | None, what: str) -> Callable[[int, int], None] | Non
     return None if watch is None else lambda done, total: watch(what, done, total)
 
 
-def _expanded(inputs: Sequence[str | Path]) -> list[Path]:
-    """The files that paths, folders and globs mean, each once."""
-    files: dict[Path, None] = {}
-    for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            found = files_in(path)
-        elif path.exists():
-            found = [path]
-        else:
-            found = [Path(match) for match in sorted(glob.glob(str(text), recursive=True)) if Path(match).is_file()]
-        if not found:
-            raise DataError(f"{text} is neither an image, nor a folder with images, nor a pattern that matches any.")
-        files.update(dict.fromkeys(found))
-    return list(files)
-
-
-def _targets(images: list[Path], out: Path) -> dict[Path, Path]:
-    """Image → mask to be written; no image of the user's is ever written over."""
-    targets: dict[Path, Path] = {}
-    taken: dict[Path, Path] = {}
-    for image in images:
-        target = out / f"{image.stem}.png"
-        if (other := taken.get(target)) is not None:
-            raise DataError(f"{other} and {image} would both become {target}. Predict them into different folders.")
-        if target.resolve() == image.resolve():
-            raise DataError(f"The mask of {image} would be written over it. Give another --out.")
-        taken[target] = image
-        targets[image] = target
-    return targets
-
-
 def _run_of(model: object) -> Path | None:
     """The run folder that a model file lies in."""
     folder = Path(model).parent if isinstance(model, str | Path) else None
@@ -449,8 +347,13 @@ def _part(samples: Samples, description: Description, split: str) -> list[Any]:
     """The labelled samples of a part; an image the model knows keeps the part it had when the model was trained."""
     if split not in {"train", "val", "test"}:
         raise SettingError(f"There is no part {split!r}; there are train, val, test, and all.")
-    known = {content: part for part, contents in description.split.items() for content in contents}
+    known = _parts(description)
     return [s for s in samples.samples if s.mask and known.get(s.content, s.split) == split]
+
+
+def _parts(description: Description) -> dict[str, str]:
+    """The part each image had when the model was trained, by content."""
+    return {content: part for part, contents in description.split.items() for content in contents}
 
 
 def _keep_scores(run: Path, scores: Scores, gallery: Gallery) -> None:

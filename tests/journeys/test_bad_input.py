@@ -213,6 +213,17 @@ def test_predicting_never_overwrites_an_input(model, blobs):
         list(maskwright.api.predict_files(model, [images], images))
 
 
+def test_predicting_never_overwrites_a_file_unless_told_to(model, blobs):
+    """The masks a person drew may well lie in the folder named as --out."""
+    folder = blobs()
+    drawn = (folder / "masks" / "img_00.png").read_bytes()
+    with pytest.raises(DataError, match="--overwrite"):
+        list(maskwright.api.predict_files(model, [folder / "images"], folder / "masks"))
+    assert (folder / "masks" / "img_00.png").read_bytes() == drawn
+    done = list(maskwright.api.predict_files(model, [folder / "images"], folder / "masks", overwrite=True))
+    assert len(done) == 8
+
+
 def test_predicting_what_is_not_there(model, tmp_path):
     with pytest.raises(DataError, match=r"nothing\.png"):
         list(maskwright.api.predict_files(model, [tmp_path / "nothing.png"], tmp_path / "out"))

@@ -67,6 +67,14 @@ def test_images_keep_the_part_they_had_in_training_whatever_they_are_called_now(
     assert "img_000" in maskwright.evaluate(model, folder, split="all").trained_on
 
 
+def test_scores_on_other_data_do_not_enter_the_runs_report(home, paint_blobs):
+    other = paint_blobs(home / "other", count=3, seed=9)
+    scores = maskwright.evaluate(home / "run" / "model.safetensors", other, split="all")
+    assert scores.images == 3
+    assert scores.trained_on == ()
+    assert not (home / "run" / "scores-all.json").exists()
+
+
 def test_a_plan_can_be_saved_edited_and_followed(home):
     plan = Plan.load(home / "run" / "plan.yaml")
     assert plan.model.depth == 2

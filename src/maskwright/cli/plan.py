@@ -7,6 +7,7 @@ import typer
 
 from maskwright.cli.console import console, print_inspection, print_plan, watching
 from maskwright.cli.options import Data, Device, Epochs, Minutes, Settings, Skip, Test, Val, settings_of
+from maskwright.errors import SettingError
 
 
 def plan(
@@ -24,6 +25,8 @@ def plan(
 ) -> None:
     """Decide a plan without training: every setting with its reason."""
     wishes = settings_of(settings)
+    if out is not None and out.exists():
+        raise SettingError(f"{out} is there already, perhaps edited. Give another --out, or remove it first.")
     from maskwright import api
 
     with watching() as watch:

@@ -19,13 +19,15 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write STEM.probabilities.npy, K H W float32.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over masks that are there already.")] = False,
     device: Device = "auto",
 ) -> None:
     """Write a mask for each image: OUT/STEM.png, in its own size and with the values of the training masks."""
     from maskwright import api
 
     written = failed = 0
-    for result in api.predict_files(model, inputs, out, overlays=overlay, probabilities=probabilities, device=device):
+    options = {"overlays": overlay, "probabilities": probabilities, "overwrite": overwrite}
+    for result in api.predict_files(model, inputs, out, device=device, **options):
         if result.error is not None:
             failed += 1
             errors.print(f"[red]{result.image}:[/] {result.error}", soft_wrap=True)

@@ -1,0 +1,50 @@
+"""What a person names on the command line, as files; and where their masks go."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from maskwright.errors import DataError
+from maskwright.files import files_in
+
+
+def expanded(inputs: Sequence[str | Path]) -> list[Path]:
+    """The files that paths, folders and globs mean, each once.
+
+    Raises:
+        DataError: one of them means nothing.
+    """
+    files: dict[Path, None] = {}
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            found = files_in(path)
+        elif path.exists():
+            found = [path]
+        else:
+            found = [Path(match) for match in sorted(glob.glob(str(text), recursive=True)) if Path(match).is_file()]
+        if not found:
+            raise DataError(f"{text} is neither an image, nor a folder with images, nor a pattern that matches any.")
+        files.update(dict.fromkeys(found))
+    return list(files)
+
+
+def targets(images: list[Path], out: Path, *, overwrite: bool = False) -> dict[Path, Path]:
+    """Image → mask to be written; no image of the user's is ever written over, and no other file unless told to.
+
+    Raises:
+        DataError: two images would become the same mask, a mask its own image, or a mask is there already.
+    """
+    found: dict[Path, Path] = {}
+    taken: dict[Path, Path] = {}
+    for image in images:
+        target = out / f"{image.stem}.png"
+        if (other := taken.get(target)) is not None:
+            raise DataError(f"{other} and {image} would both become {target}. Predict them into different folders.")
+        if target.resolve() == image.resolve():
+            raise DataError(f"The mask of {image} would be written over it. Give another --out.")
+        if target.exists() and not overwrite:
+            raise DataError(f"{target} is there already. Give another --out, or --overwrite what is there.")
+        taken[target] = image
+        found[image] = target
+    return found

@@ -1,0 +1,91 @@
+"""From a plan to a job, and from its outcome to what the model file says."""
+
+import datetime
+import platform
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from maskwright._version import __version__
+from maskwright.anysize import fitted
+from maskwright.data import cache
+from maskwright.data.dataset import Crops, Finish
+from maskwright.data.fingerprint import Fingerprint
+from maskwright.data.index import Samples
+from maskwright.data.randomness import number
+from maskwright.devices import cores
+from maskwright.losses import build as build_loss
+from maskwright.model import UNet
+from maskwright.modelfile import Description
+from maskwright.plan import Plan
+from maskwright.training.loop import Job, Outcome
+from maskwright.training.validation import Validation
+
+GOLDEN_PIXELS = 64
+"""Side of the golden sample; more where the network needs more."""
+
+
+def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[int, int], None] | None = None) -> Job:
+    """The plan's parts, built: network, crops, loss, validation. Decodes the images, or finds them decoded.
+
+    progress: told how many images of how many are decoded.
+    """
+    torch.manual_seed(number(decided.seed, "weights"))
+    decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
+    train = decode(folder / "cache" / "train", part=samples.part("train"), progress=progress)
+    loss = build_loss(decided.loss)
+    validation = None
+    if part := samples.part("val"):
+        settings = decided.training.validation
+        every = max(1, -(-len(part) // settings.images))  # evenly spread: neighbours in a list are often alike
+        held_out = decode(folder / "cache" / "val", part=part[::every])
+        validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
+    return Job(
+        network=UNet.from_record(decided.model),
+        crops=Crops(train, decided.sampling, decided.augment, decided.seed, decided.preprocess.channels),
+        finish=Finish(decided.sampling, decided.preprocess, decided.seed),
+        loss=loss,
+        validation=validation,
+        settings=decided.training,
+        device=decided.device,
+        folder=folder,
+        seed=decided.seed,
+        # A crop costs a CPU step nothing; a GPU would wait for it.
+        workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() - 1)),
+    )
+
+
+def golden(job: Job) -> torch.Tensor:
+    """A training crop as the network sees it, from the middle of the first image."""
+    images = torch.from_numpy(job.crops.cache.image(0).astype(np.float32))
+    height, width = (min(GOLDEN_PIXELS, n) for n in images.shape[-2:])
+    top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
+    middle = images[:, top : top + height, left : left + width]
+    return fitted(job.network.record, job.finish.preprocess.normalise(middle))
+
+
+def description(samples: Samples, fingerprint: Fingerprint, decided: Plan, outcome: Outcome) -> Description:
+    """What the model file says of the training."""
+    parts = {split: tuple(s.content for s in samples.part(split)) for split in ("train", "val", "test")}
+    return Description(
+        maskwright=__version__,
+        network=decided.model,
+        preprocess=decided.preprocess,
+        labels=samples.labels,
+        plan=decided,
+        fingerprint=fingerprint,
+        provenance={
+            "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "data": Path(samples.root).resolve().name,
+            "steps": outcome.steps,
+            "seconds": round(outcome.seconds, 1),
+            "ended": outcome.reason,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "device": decided.device.name,
+        },
+        split=parts,
+    )
