@@ -1,5 +1,5 @@
-# Two commands on a fresh machine: make demo, make test. QUICK=1 shortens the demo; TORCH names another build of torch,
-# e.g. TORCH="torch --index-url https://download.pytorch.org/whl/cpu" for one without CUDA libraries.
+# Two commands on a fresh machine: make demo, make test. QUICK=1 shortens the demo; TORCH is what pip is asked for, so
+# that another build of torch can be had, e.g. one without CUDA libraries.
 VENV ?= .venv
 PYTHON ?= python3
 TORCH ?= torch
