@@ -151,7 +151,17 @@ def test_a_disk_that_is_full_when_the_model_is_written(blobs, tiny, tmp_path, mo
     assert (tmp_path / "run" / "last.ckpt").exists(), "once there is space the run can be resumed"
 
 
-def test_a_loss_that_is_no_number_keeps_what_there_is(blobs, tiny, tmp_path):
+def test_a_loss_that_is_no_number_ends_the_training_with_the_best_model(blobs, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("maskwright.training.schedules.rate", lambda _, progress: 1.0 if progress < 0.6 else 1e30)
+    hears = Hears()
+    settings = {**tiny, "optimizer.name": "sgd", "optimizer.lr": 1e-3}
+    run = maskwright.train(blobs(), out=tmp_path / "run", epochs=9, device="cpu", settings=settings, callbacks=[hears])
+    assert "optimizer.lr" in hears.warnings[0]
+    assert "the loss is" in run.outcome.reason
+    assert all(torch.isfinite(t).all() for t in maskwright.load(run.model).network.state_dict().values())
+
+
+def test_a_loss_that_is_no_number_from_the_beginning_is_an_error(blobs, tiny, tmp_path):
     settings = {**tiny, "optimizer.name": "sgd", "optimizer.lr": 1e30}
     with pytest.raises(MaskwrightError, match=r"optimizer\.lr"):
         maskwright.train(blobs(), out=tmp_path / "run", epochs=30, device="cpu", settings=settings)

@@ -104,12 +104,15 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
                 fabric.clip_gradients(network, optimizer, max_norm=job.settings.optimizer.clip)
             optimizer.step()
             optimizer.zero_grad()
-            progress.count(_finite(loss, batch.step), logits, labels)
+            if not math.isfinite(value := float(loss.detach())):  # a GPU waits here; the next batch is being read
+                reason = _lost(value, progress, callbacks)
+                break
+            progress.count(value, logits, labels)
             progress.pace.step += 1
             state.average.update(network.module, progress.pace.step)
             clock.tick()
 
-            asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, loss)))
+            asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, value)))
             reason = _reason_to_end(progress, clock, asked=asked, interrupted=interrupted.is_set())
             if progress.due(validations) or (reason and reason != "interrupted"):
                 _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
@@ -174,15 +177,14 @@ def _reason_to_end(progress: Progress, clock: Clock, *, asked: bool, interrupted
     return "a callback asked for it" if asked else ""
 
 
-def _finite(loss: Tensor, step: int) -> float:
-    # On a GPU this waits for the step; the next batch is being read meanwhile.
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"The loss is {value} at step {step}. The best model so far and the last checkpoint are kept. Try a lower "
-            "learning rate (optimizer.lr), or clip the gradients (optimizer.clip=1)."
-        )
-    return value
+def _lost(value: float, progress: Progress, callbacks: Sequence[Callback]) -> str:
+    """The reason to end, if there is a best model to end with; no checkpoint is written of what went wrong."""
+    text = f"the loss is {value} at step {progress.pace.step}"
+    remedy = "Try a lower learning rate (optimizer.lr), or clip the gradients (optimizer.clip=1)."
+    if progress.best is None:
+        raise TrainingError(f"Training cannot go on: {text}. {remedy}")
+    _tell(callbacks, "warned", f"Training ends early: {text}. The best model so far is kept. {remedy}")
+    return text
 
 
 def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback]) -> HistoryRow:
@@ -229,7 +231,7 @@ def _about(job: Job, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _news(job: Job, progress: Progress, clock: Clock, loss: Tensor) -> StepNews:
+def _news(job: Job, progress: Progress, clock: Clock, loss: float) -> StepNews:
     each = clock.step_seconds
     left = (progress.pace.total - progress.pace.step) * each if each else None
     if left is not None and clock.seconds is not None:
@@ -238,7 +240,7 @@ def _news(job: Job, progress: Progress, clock: Clock, loss: Tensor) -> StepNews:
         step=progress.pace.step,
         total=progress.pace.total,
         epoch=progress.pace.step / job.crops.steps_per_epoch,
-        loss=float(loss.detach()),
+        loss=loss,
         images_per_second=job.crops.sampling.batch / each if each else 0.0,
         seconds_left=left,
         score=progress.score,
