@@ -3,10 +3,11 @@
 import math
 import os
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 import torch
 from pydantic import Field
+from torch import nn
 
 from maskwright.errors import SettingError
 from maskwright.records import Record
@@ -55,6 +56,11 @@ def choose(name: str = "auto") -> DeviceSettings:
         return DeviceSettings(name=name, precision=half, channels_last=True)
     # torch counts the machine's cores, `cores` those of the container; OMP_NUM_THREADS lowers the first.
     return DeviceSettings(name=name, threads=min(cores(), torch.get_num_threads()) if kind == "cpu" else None)
+
+
+def lay_channels_last(network: nn.Module) -> None:
+    """Let the network's kernels lie in memory as images that are stored pixel by pixel want them."""
+    cast("Any", network).to(memory_format=torch.channels_last)  # torch's stubs disagree from version to version
 
 
 def available() -> list[str]:

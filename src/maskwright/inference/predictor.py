@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from maskwright import modelfile
 from maskwright.anysize import image_logits
 from maskwright.data.labels import Labels
-from maskwright.devices import DeviceSettings, choose
+from maskwright.devices import DeviceSettings, choose, lay_channels_last
 from maskwright.errors import SettingError
 from maskwright.files import read_image
 from maskwright.modelfile import Model
@@ -59,7 +59,7 @@ class Predictor:
         self.device: DeviceSettings = choose(device)
         self.network = self.model.network.to(self.device.name).eval()
         # In prediction it pays on every device measured; see EXPERIMENTS.md.
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_channels_last(self.network)
 
     def __call__(self, image: str | Path | NDArray[Any], *, probabilities: bool = False) -> Prediction:
         """The prediction for an image: a file, or an array H W or H W C as it would be read from one.

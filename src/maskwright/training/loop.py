@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from maskwright.data.dataset import Batch, Crops, Finish
 from maskwright.data.randomness import number
-from maskwright.devices import DeviceSettings
+from maskwright.devices import DeviceSettings, lay_channels_last
 from maskwright.errors import CheckpointError, TrainingError
 from maskwright.losses import Loss
 from maskwright.model import UNet
@@ -80,7 +80,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
     )
     saved = checkpoint.load(job.folder / checkpoint.NAME, fabric.device) if resume else None
     if job.device.channels_last:
-        job.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_channels_last(job.network)
     network, optimizer = fabric.setup(job.network, optimisers.build(job.network, job.settings.optimizer))
     state = _state(job, network.module, optimizer, rows=saved["rows"] if saved else 0)
     if saved:
