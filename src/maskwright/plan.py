@@ -120,7 +120,7 @@ def decide(
 
 
 def _effort(budget: Budget | None, device: DeviceSettings) -> float:
-    """Minutes of one core that there are to train in, infinite on a GPU; half an hour where none were stated."""
+    """Minutes of one core that there are to train in, infinite on a GPU; 15 a thread where none were stated."""
     if device.accelerator != "cpu":
         return math.inf
     minutes = budget.minutes if budget is not None and budget.minutes is not None else 15.0
