@@ -32,6 +32,10 @@ class TrainingError(MaskwrightError):
     """Training cannot go on: the loss is no longer a number, or there is nothing to learn from."""
 
 
+class DownloadError(MaskwrightError):
+    """A file does not arrive, or not as the one that was published."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A ready sentence that names what was probably meant, or lists what there is.
 

@@ -9,7 +9,7 @@ import maskwright
 
 FLOORS = (
     {"errors", "records", "registry", "mirror", "_version"},
-    {"files"},
+    {"files", "datasets"},
     {"data", "model", "losses", "metrics", "tiling", "devices", "settings"},
     {"plan", "recipes", "anysize"},
     {"modelfile"},
