@@ -23,6 +23,7 @@ class Publisher(HTTPServer):
         self.codes = []  # the next answers are these errors
         self.ranges = True
         self.etag = '"one"'
+        self.extra = {}  # more headers
         self.shift = 0  # a broken server begins a range elsewhere
 
     def url(self, path):
@@ -55,6 +56,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         if server.etag:
             self.send_header("ETag", server.etag)
+        for key, value in server.extra.items():
+            self.send_header(key, value)
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
         piece = body[start:][: server.cuts.pop(0) if server.cuts else None]
@@ -63,9 +66,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def start(self):
         wanted, condition = self.headers.get("Range"), self.headers.get("If-Range")
-        if not wanted or not self.server.ranges or (condition and condition != self.server.etag):
+        if not wanted or not self.server.ranges or self.changed(condition):
             return 0
         return int(wanted.removeprefix("bytes=").removesuffix("-"))
+
+    def changed(self, condition):
+        return condition and condition not in {self.server.etag, self.server.extra.get("Last-Modified")}
 
 
 @pytest.fixture

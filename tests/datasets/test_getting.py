@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import tarfile
 
+import pooch
 import pytest
 
 from maskwright.datasets import dataset_card, get, getting
@@ -291,16 +292,21 @@ def test_without_pooch_the_pip_line_is_said(card_of, archives, publisher, tmp_pa
     assert publisher.asked == []
 
 
-def test_pooch_is_quiet_here_and_as_loud_as_before_afterwards(card_of, archives, tmp_path, capsys):
-    logger = logging.getLogger("pooch")
-    import pooch
+def test_pooch_is_quiet_here_and_as_loud_as_before_afterwards(card_of, archives, tmp_path):
+    logger, heard = pooch.get_logger(), []
+    ear = logging.Handler()
+    ear.emit = heard.append
+    logger.addHandler(ear)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        bring(card_of(archives.tar(archives.files), published=False), tmp_path, agree=True)
+        assert logger.level == logging.INFO
+    finally:
+        logger.removeHandler(ear)
+        logger.setLevel(level)
 
-    logger, before = pooch.get_logger(), pooch.get_logger().level
-
-    bring(card_of(archives.tar(archives.files), published=False), tmp_path, agree=True)
-
-    assert logger.level == before
-    assert capsys.readouterr() == ("", "")
+    assert heard == []
 
 
 def test_owners_and_modes_of_an_archive_are_not_taken_over(card_of, tmp_path):

@@ -1,3 +1,4 @@
+import gzip
 import socket
 from pathlib import Path
 
@@ -106,6 +107,28 @@ def test_where_the_server_names_no_version_a_part_is_not_trusted(publisher, part
 
     assert file.read_bytes() == BODY
     assert ranges(publisher) == [None, None]
+
+
+def test_without_an_etag_the_date_tells_one_version_from_another(publisher, part, file):
+    date = "Mon, 02 Jan 2012 03:04:05 GMT"
+    publisher.files["f"], publisher.cuts, publisher.etag = BODY, [50_000], None
+    publisher.extra = {"Last-Modified": date}
+
+    Transfer(part)(publisher.url("f"), file)
+
+    assert file.read_bytes() == BODY
+    assert [headers.get("If-Range") for _, headers in publisher.asked] == [None, date]
+
+
+def test_the_bytes_are_those_on_the_server_not_unpacked_on_the_way(publisher, part, file):
+    """Some servers call a .tar.gz a tar that they packed for the journey; a browser would unpack it."""
+    publisher.files["f"] = packed = gzip.compress(BODY)
+    publisher.extra = {"Content-Encoding": "gzip"}
+
+    Transfer(part)(publisher.url("f"), file)
+
+    assert file.read_bytes() == packed
+    assert publisher.asked[0][1]["Accept-Encoding"] == "identity"
 
 
 def test_a_server_that_sends_another_range_than_asked_is_asked_for_the_whole(publisher, part, file):

@@ -60,7 +60,7 @@ def _make(card: DatasetCard, to: Path, progress: Progress | None) -> None:
     fresh = _unpacked(card, archives, work / "unpacked", progress)
     # Not before it is unpacked: an archive that was cut short would be held against every later, whole one.
     _write_notes(notes, {d.file: _sha256(archives[d]) for d in card.downloads if not d.checksum})
-    if folder.exists():  # empty, says `prepare`; were it not, this would be refused
+    if folder.exists():  # Empty, says `prepare`; were it not, this would be refused. Windows renames onto nothing.
         folder.rmdir()
     fresh.rename(folder)
     shutil.rmtree(work)
