@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright import modelfile
+from maskwright import modelfile, recipes
 from maskwright.data.fingerprint import Fingerprint, fingerprint
 from maskwright.data.index import Samples, index
 from maskwright.devices import choose, cores
@@ -26,9 +26,11 @@ from maskwright.evaluation.report import write_report
 from maskwright.files import read_image, write_image, write_mask
 from maskwright.inference import Prediction, Predictor
 from maskwright.inference.inputs import expanded, targets
+from maskwright.model import UNet, UNetRecord
 from maskwright.modelfile import Description
-from maskwright.plan import Plan, decide, demand_fitting
-from maskwright.records import replacing
+from maskwright.plan import Plan, decide, demand_fitting, follow
+from maskwright.recipes import Recipe
+from maskwright.records import parse, replacing
 from maskwright.settings import Budget
 from maskwright.tiling import Tiles
 from maskwright.training.callbacks import Callback
@@ -73,17 +75,41 @@ def inspect(
     test: Sequence[str] = (),
     val: Sequence[str] = (),
     skip: Sequence[str] = (),
+    share: float | None = None,
+    stratify: bool = False,
+    split_seed: int = 0,
     watch: Watch | None = None,
 ) -> Inspection:
     """The samples of a folder and its fingerprint: every file is opened once, and what does not fit is an error.
 
     test, val, skip: names or patterns of images to set aside, e.g. `2[4-9].png`.
+    share: of the training images, those that validate where no part is published; stratify: so that both parts show
+    as much foreground.
 
     Raises:
         DataError, ReadError: names the file, what was expected and what to do.
     """
-    samples = index(data, test=test, val=val, skip=skip, workers=cores(), progress=_telling(watch, "reading"))
+    samples = index(
+        data,
+        test=test,
+        val=val,
+        skip=skip,
+        share=share,
+        stratify=stratify,
+        split_seed=split_seed,
+        workers=cores(),
+        progress=_telling(watch, "reading"),
+    )
     return Inspection(samples, fingerprint(samples))
+
+
+def look(data: str | Path | Inspection, recipe: str | Path | Recipe | None = None, **options: Any) -> Inspection:
+    """The folder, inspected, in the parts that a recipe asks for, unless others are."""
+    if isinstance(data, Inspection):
+        return data
+    followed = recipes.recipe(recipe) if recipe else None
+    parts = dict(followed.parts) if followed else {}
+    return inspect(data, **{**parts, **{name: value for name, value in options.items() if value}})
 
 
 def plan(
@@ -94,13 +120,16 @@ def plan(
     device: str = "auto",
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    recipe: str | Path | Recipe | None = None,
     **inspection: Any,
 ) -> Plan:
-    """The plan for a folder, without training: every setting with its reason."""
-    seen = data if isinstance(data, Inspection) else inspect(data, **inspection)
-    return decide(
-        seen.fingerprint, budget=_budget(minutes, epochs), device=choose(device), seed=seed, wishes=settings or {}
-    )
+    """The plan for a folder, without training: every setting with its reason.
+
+    recipe: a recipe to follow, by name or as a `.yaml` file; everything is then as it says.
+    """
+    followed = recipes.recipe(recipe) if recipe else None
+    seen = look(data, followed, **inspection)
+    return _decided(seen.fingerprint, followed, _budget(minutes, epochs), device, seed, settings)
 
 
 def train(
@@ -113,6 +142,7 @@ def train(
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
+    recipe: str | Path | Recipe | None = None,
     callbacks: Sequence[Callback] = (),
     watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
@@ -124,6 +154,7 @@ def train(
     minutes, epochs: the budget; minutes count from reading the data to the model file.
     settings: values of the plan by dotted key, e.g. {"model.depth": 3}.
     plan: a whole plan to follow instead of deciding one.
+    recipe: a recipe to follow, by name or as a `.yaml` file (`maskwright recipes` lists them).
     planned: told what was found and decided before training begins.
 
     Raises:
@@ -131,11 +162,10 @@ def train(
     """
     started = time.monotonic()
     folder = _new_folder(out, data)
-    seen = data if isinstance(data, Inspection) else inspect(data, watch=watch, **inspection)
+    followed = recipes.recipe(recipe) if recipe else None
+    seen = look(data, followed, watch=watch, **inspection)
     decided = plan.with_wishes(settings or {}) if plan else None
-    decided = decided or decide(
-        seen.fingerprint, budget=_budget(minutes, epochs), device=choose(device), seed=seed, wishes=settings or {}
-    )
+    decided = decided or _decided(seen.fingerprint, followed, _budget(minutes, epochs), device, seed, settings)
     demand_fitting(decided, seen.fingerprint)
     folder.mkdir(parents=True, exist_ok=True)
     seen.samples.save(folder / "samples.json")
@@ -166,6 +196,26 @@ def resume(
     if planned:
         planned(seen, decided, folder)
     return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
+
+
+def build(what: str | Path | Recipe | UNetRecord | Mapping[str, Any], *, pretrained: bool = False, **changes: Any) -> UNet:
+    """A network as a plain `nn.Module`: images B C H W in, logits out.
+
+    >>> build("carvana-unet")(torch.zeros(1, 3, 96, 128)).shape
+    torch.Size([1, 1, 96, 128])
+
+    what: a recipe's name, a record, or a record's values: a mapping, JSON or YAML, or a file of it.
+    changes: settings to be changed, e.g. `down="strided"`, `in_channels=1`.
+    pretrained: whether the encoder's weights are fetched, if the record names any.
+
+    Raises:
+        SettingError: there is no such recipe, or a setting is unknown or does not fit.
+    """
+    record = _record_of(what).with_settings(changes)
+    network = UNet.from_record(record)
+    if pretrained and record.encoder.weights:
+        load_pretrained(network)
+    return network
 
 
 def load(model: str | Path, *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
@@ -263,6 +313,24 @@ def evaluate(
     return scores
 
 
+def _record_of(what: str | Path | Recipe | UNetRecord | Mapping[str, Any]) -> UNetRecord:
+    if isinstance(what, UNetRecord):
+        return what
+    if isinstance(what, Recipe):
+        return what.model
+    if isinstance(what, Mapping):
+        return UNetRecord.read(what, "build(…)")
+    text = str(what).strip()
+    if text.startswith("{"):
+        return _record_of(parse(text))
+    if text.endswith(".json"):
+        return UNetRecord.load(text)
+    if text.endswith((".yaml", ".yml")):
+        values = parse(Path(text).read_text("utf-8"))
+        return recipes.recipe(text).model if isinstance(values, dict) and "model" in values else UNetRecord.load(text)
+    return recipes.recipe(text).model
+
+
 def _run(
     folder: Path,
     seen: Inspection,
@@ -301,6 +369,19 @@ def _run(
     if outcome.finished:
         shutil.rmtree(folder / "cache", ignore_errors=True)
     return Run(folder, decided, scores, outcome)
+
+
+def _decided(
+    fingerprint: Fingerprint,
+    recipe: Recipe | None,
+    budget: Budget | None,
+    device: str,
+    seed: int,
+    settings: Mapping[str, Any] | None,
+) -> Plan:
+    if recipe is None:
+        return decide(fingerprint, budget=budget, device=choose(device), seed=seed, wishes=settings)
+    return follow(recipe, fingerprint, budget=budget, device=choose(device), seed=seed, wishes=settings)
 
 
 def _budget(minutes: float | None, epochs: float | None) -> Budget | None:

@@ -1,6 +1,7 @@
 """The plan: from what the data are (fingerprint) and what is wished (budget, device) to every setting, with its reason.
 
-Each rule is a small function that returns values and says why; EXPERIMENTS.md holds the measurements behind them.
+`decide` has a rule for each group of settings, a small function that returns values and says why; EXPERIMENTS.md holds
+the measurements behind them. `follow` does as a recipe says.
 """
 
 import math
@@ -8,14 +9,16 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from maskwright.data.augment import Augment
+from maskwright.data.borders import BorderWeights
 from maskwright.data.dataset import Sampling
 from maskwright.data.fingerprint import Fingerprint
-from maskwright.data.preprocess import Preprocess
+from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.devices import DeviceSettings
 from maskwright.errors import SettingError
-from maskwright.losses import LossSettings
+from maskwright.losses import LossSettings, losses
 from maskwright.model import UNetRecord
 from maskwright.model.sizes import demand_fit, fitting_input
+from maskwright.recipes import Recipe
 from maskwright.records import Record
 from maskwright.settings import Budget, OptimizerSettings, ScheduleSettings, TrainingSettings, ValidationSettings
 from maskwright.tiling import Tiles
@@ -31,14 +34,20 @@ WHOLE_IMAGE = 320 * 320
 class Plan(Record):
     """Everything that a training does, decided. Saved as `plan.yaml`, it can be edited and run again."""
 
+    recipe: str | None = None
+    """The recipe that was followed; None: decided."""
     seed: int = 0
     preprocess: Preprocess
     model: UNetRecord
     sampling: Sampling
     augment: Augment
     loss: LossSettings
+    borders: BorderWeights | None = None
+    """How pixels between objects are weighted in the losses that know pixel weights; None: all alike."""
     training: TrainingSettings
     tiles: Tiles
+    metrics: tuple[str, ...] = ()
+    """Contest scores that evaluation adds to the usual ones."""
     device: DeviceSettings
     reasons: dict[str, str] = {}
     """Setting, or group of settings → why it is so."""
@@ -117,6 +126,70 @@ def decide(
     # What was wished of network and size changes which crops suit; wishes for the crops themselves come last.
     fitting = _sampling(fingerprint, plan.preprocess.scale, plan.model, device).value
     return draft.model_copy(update={"sampling": fitting}).with_wishes(wishes or {})
+
+
+def follow(
+    recipe: Recipe,
+    fingerprint: Fingerprint,
+    *,
+    budget: Budget | None = None,
+    device: DeviceSettings | None = None,
+    seed: int = 0,
+    wishes: Mapping[str, Any] | None = None,
+) -> Plan:
+    """The plan of a recipe for a data set: only channels, classes and values are taken from the data.
+
+    budget: in place of the recipe's; the schedule stretches over it. wishes: as for `decide`.
+    """
+    device = device or DeviceSettings()
+    preprocess = _prepared_as(recipe, fingerprint)
+    network = recipe.network(preprocess.channels, len(fingerprint.classes))
+    training = recipe.training.model_copy(update={"budget": budget}) if budget else recipe.training
+    parts = ("preprocess", "model", "sampling", "augment", "loss", "borders", "training")
+    reasons = dict.fromkeys(parts, f"as the recipe {recipe.name} says")
+    if budget:
+        reasons["training.budget"] = "as asked for"
+    where, tiles = _device(device, network), _tiles(device)
+    draft = Plan(
+        recipe=recipe.name,
+        seed=seed,
+        preprocess=preprocess,
+        model=network,
+        sampling=recipe.sampling,
+        augment=recipe.augment,
+        loss=recipe.loss,
+        borders=recipe.borders,
+        training=training,
+        tiles=recipe.tiles or tiles.value,
+        metrics=recipe.metrics,
+        device=where.value,
+        reasons={**reasons, "tiles": tiles.reason, "device": where.reason},
+    )
+    plan = draft.with_wishes(wishes or {})
+    if plan.preprocess.size == draft.preprocess.size or draft.sampling.crop != draft.preprocess.size:
+        return plan
+    # The recipe trains on whole images, so it does at another size too; a wish for the crop itself comes last.
+    return draft.with_wishes({"sampling.crop": plan.preprocess.size, **(wishes or {})})
+
+
+def _prepared_as(recipe: Recipe, f: Fingerprint) -> Preprocess:
+    values = recipe.preprocess
+    channels = values.channels or f.channels
+    mean, std = f.mean, f.std
+    if channels != f.channels:
+        # Grey of three channels: exact where they are alike, as in grey pictures saved in colour.
+        mean, std = (
+            (sum(w * v for w, v in zip(LUMINANCE, spread, strict=True)),) if channels == 1 else spread * channels
+            for spread in (mean, std)
+        )
+    return Preprocess(
+        channels=channels,
+        dtype=f.dtype,
+        size=values.size,
+        interpolation=values.interpolation,
+        mean=mean if values.mean is None else (values.mean,) * channels,
+        std=std if values.std is None else (values.std,) * channels,
+    )
 
 
 def _effort(budget: Budget | None, device: DeviceSettings) -> float:
@@ -268,5 +341,13 @@ def demand_fitting(plan: Plan, fingerprint: Fingerprint) -> None:
             f"The plan's network takes {plan.model.in_channels} channels, its preprocessing gives "
             f"{plan.preprocess.channels}. Set both to the same."
         )
+    if plan.model.dims != 2:
+        raise SettingError(f"The plan's network has {plan.model.dims} dimensions, images have 2. Set model.dims=2.")
     if plan.model.padding == "valid":
         demand_fit(plan.model, *plan.sampling.crop)
+    if plan.borders and not any(losses[name].uses_pixel_weights for name in plan.loss.terms):
+        knowing = ", ".join(name for name, loss in losses.items() if loss.uses_pixel_weights)
+        raise SettingError(
+            f"borders weighs pixels, but none of the losses {', '.join(plan.loss.terms)} knows pixel weights. Set "
+            f"borders=null, or add one of {knowing} (loss.terms.cross_entropy=1)."
+        )

@@ -39,7 +39,7 @@ def test_with_everything_off_the_crop_is_cut_out_exactly(crop, source):
     middle = (left + crop[1] / 2 - source[1] / 2, top + crop[0] / 2 - source[0] / 2)
     still = draw_moves(OFF, 0, range(5, 7), 3, np.array([middle, middle]))
 
-    seen, seen_labels = warp(images, labels, still, crop)
+    seen, seen_labels, _ = warp(images, labels, still, crop)
 
     cut = (slice(top, top + crop[0]), slice(left, left + crop[1]))
     torch.testing.assert_close(seen, images[:, :, *cut], rtol=0, atol=2e-5)
@@ -63,7 +63,7 @@ def test_flips_and_quarter_turns_are_those_of_numpy(matrix, numpy_does, size):
     images, labels = noise_images(1, 2, *size)
     expected = numpy_does(images.numpy())
 
-    seen, seen_labels = warp(images, labels, moves(about(matrix)), expected.shape[-2:])
+    seen, seen_labels, _ = warp(images, labels, moves(about(matrix)), expected.shape[-2:])
 
     np.testing.assert_allclose(seen.numpy(), expected, atol=1e-5)
     np.testing.assert_array_equal(seen_labels.numpy(), numpy_does(labels.numpy()))
@@ -89,7 +89,7 @@ def test_the_warp_is_what_scipy_makes_of_the_same_coordinates(settings):
     offsets = np.array([(0.0, 0.0), (2.5, -1.0), (-3.0, 4.0), (20.0, 0.0), (0.5, 19.5), (-18.0, -18.0)])
     drawn = draw_moves(settings, 3, range(40, 46), 2, offsets)
 
-    seen, seen_labels = warp(images, labels, drawn, crop)
+    seen, seen_labels, _ = warp(images, labels, drawn, crop)
 
     inside_some = outside_some = 0
     for b in range(6):
@@ -121,7 +121,7 @@ def test_beyond_the_edge_the_image_is_mirrored_and_the_labels_are_ignored():
     images = torch.arange(12.0).reshape(1, 1, 3, 4)
     labels = torch.zeros(1, 3, 4, dtype=torch.uint8)
 
-    seen, seen_labels = warp(images, labels, moves(about(np.eye(2))), (5, 8))
+    seen, seen_labels, _ = warp(images, labels, moves(about(np.eye(2))), (5, 8))
 
     np.testing.assert_allclose(
         seen[0, 0].numpy(), np.pad(images[0, 0].numpy(), ((1, 1), (2, 2)), "symmetric"), atol=1e-5
@@ -137,7 +137,7 @@ def test_labels_are_sampled_where_the_image_is(number, seed):
     labels = torch.from_numpy(np.kron(np.arange(12).reshape(3, 4) % 5, np.ones((12, 12))).astype(np.uint8))[None]
     drawn = draw_moves(STRONG, seed, range(number, number + 1), 1, np.zeros((1, 2)))
 
-    seen, seen_labels = warp(labels[:, None].float(), labels, drawn, (24, 20))
+    seen, seen_labels, _ = warp(labels[:, None].float(), labels, drawn, (24, 20))
 
     counts = (seen_labels[0] != IGNORED).numpy()
     shown, named = seen[0, 0].numpy()[counts], seen_labels[0].numpy()[counts]
@@ -153,14 +153,14 @@ def test_no_label_is_made_up_and_what_is_outside_is_ignored(number, label):
     labels[:, :, :5] = IGNORED
     labels[:, :4, 5:] = 254 - label
     drawn = draw_moves(STRONG, 0, range(number, number + 1), 1, np.array([[9.0, -7.0]]))
-    _, seen = warp(torch.zeros(1, 1, 16, 16), labels, drawn, (16, 16))
+    _, seen, _ = warp(torch.zeros(1, 1, 16, 16), labels, drawn, (16, 16))
     assert set(seen.unique().tolist()) <= {label, 254 - label, IGNORED}
     assert seen.dtype == torch.uint8
 
 
 def test_every_label_survives():
     labels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
-    _, seen = warp(torch.zeros(1, 1, 16, 16), labels, moves(about(np.eye(2))), (16, 16))
+    _, seen, _ = warp(torch.zeros(1, 1, 16, 16), labels, moves(about(np.eye(2))), (16, 16))
     np.testing.assert_array_equal(seen.numpy(), labels.numpy())
 
 
@@ -254,7 +254,7 @@ def test_the_elastic_displacement_is_that_of_its_knots_and_smooth_between():
 
 def test_an_offset_moves_the_crop_by_whole_pixels():
     images, labels = noise_images(1, 1, 20, 30)
-    seen, _ = warp(images, labels, moves(about(np.eye(2), (4, -3))), (6, 8))
+    seen, *_ = warp(images, labels, moves(about(np.eye(2), (4, -3))), (6, 8))
     torch.testing.assert_close(seen, images[:, :, 4:10, 15:23], rtol=0, atol=2e-5)
 
 

@@ -39,6 +39,17 @@ class Shelf:
     def labels(self, i):
         return np.ones(self.sizes[i], np.uint8)
 
+    def weights(self, i):
+        return None
+
+
+@dataclass(frozen=True)
+class WeightedShelf(Shelf):
+    """The same, and each pixel weighs as much as its row."""
+
+    def weights(self, i):
+        return self.image(i)[1].astype(np.float16)
+
 
 def crops_of(shelf, crop, batch=1, augment=OFF, seed=0, per_image=1):
     return Crops(shelf, Sampling(crop=crop, batch=batch, crops_per_image=per_image), augment, seed, channels=3)
@@ -47,7 +58,7 @@ def crops_of(shelf, crop, batch=1, augment=OFF, seed=0, per_image=1):
 def seen(crops, step):
     """Crops and labels of a step, moved but not normalised."""
     batch = crops[step]
-    return warp(batch.images.to(torch.int32).float(), batch.labels, batch.moves, crops.sampling.crop)
+    return warp(batch.images.to(torch.int32).float(), batch.labels, batch.moves, crops.sampling.crop)[:2]
 
 
 def tensors(batch):
@@ -200,14 +211,14 @@ def test_finishing_is_warp_then_values_then_light(painted_crops):
     batch = crops[4]
     assert batch.images.dtype == torch.uint16
 
-    images, labels = finish(batch, torch.device("cpu"))
+    images, labels, _ = finish(batch, torch.device("cpu"))
 
     assert (images.shape, images.dtype, labels.shape) == ((3, 1, 24, 20), torch.float32, (3, 24, 20))
     stored = torch.from_numpy(batch.images.numpy().astype(np.float32))
-    warped, expected = warp(stored, batch.labels, batch.moves, (24, 20))
+    warped, expected, _ = warp(stored, batch.labels, batch.moves, (24, 20))
     torch.testing.assert_close(images, change_light(preprocess.normalise(warped), batch.moves, 5, 4), rtol=0, atol=0)
     np.testing.assert_array_equal(labels.numpy(), expected.numpy())
-    again, _ = finish(crops[4], torch.device("cpu"))
+    again, *_ = finish(crops[4], torch.device("cpu"))
     torch.testing.assert_close(again, images, rtol=0, atol=0)
 
 
@@ -217,7 +228,8 @@ def test_stored_values_reach_the_network_whole(dtype):
     sampling = Sampling(crop=(200, 250), batch=1)
     crops = Crops(shelf, sampling, OFF, 0, 3)
     finish = Finish(sampling, Preprocess(channels=3, dtype=dtype, mean=(0.0,) * 3, std=(1.0,) * 3), 0)
-    images, labels = finish(crops[0], torch.device("cpu"))
+    images, labels, weights = finish(crops[0], torch.device("cpu"))
+    assert weights is None
     np.testing.assert_allclose(images[0].numpy(), shelf.image(0).astype(np.float32), atol=1e-3)
     assert (labels == 1).all()
 
@@ -241,3 +253,42 @@ def test_inside_a_large_image_moves_bring_in_nothing_from_outside(step):
 def test_sampling_nothing_is_refused(settings):
     with pytest.raises(ValidationError):
         Sampling(**({"crop": (8, 8), "batch": 2} | settings))
+
+
+def test_weights_go_through_the_same_warp_as_the_image():
+    crops = crops_of(WeightedShelf([(120, 100)]), (24, 20), batch=3, augment=LIVELY)
+    plain = Preprocess(channels=3, dtype="float32", mean=(0.0,) * 3, std=(1.0,) * 3)
+    unlit = LIVELY.model_copy(update={"brightness": 0.0, "contrast": 0.0, "noise": 0.0})
+    crops.augment = unlit
+
+    images, labels, weights = Finish(crops.sampling, plain, 0)(crops[5], torch.device("cpu"))
+
+    inside = labels == 1
+    assert inside.float().mean() > 0.5
+    deep = inside & (images[:, 1] > 1) & (images[:, 1] < 118) & (images[:, 2] > 1) & (images[:, 2] < 98)
+    torch.testing.assert_close(weights[deep], images[:, 1][deep], rtol=1e-3, atol=0.1)
+
+
+def test_what_lies_outside_the_image_weighs_nothing():
+    crops = crops_of(WeightedShelf([(16, 16)]), (32, 32))
+    plain = Preprocess(channels=3, dtype="float32", mean=(0.0,) * 3, std=(1.0,) * 3)
+
+    _, labels, weights = Finish(crops.sampling, plain, 0)(crops[0], torch.device("cpu"))
+
+    assert (weights[labels == IGNORED] == 0).all()
+    assert (labels == IGNORED).any()
+
+
+def test_a_valid_network_learns_from_every_pixel_of_an_image_no_larger_than_its_input():
+    """What comes out is smaller than what goes in, so it must reach the image's corners."""
+    shelf, margin = Shelf([(30, 28)]), 20
+    crops = Crops(shelf, Sampling(crop=(64, 64), batch=1), OFF, 0, channels=3, margin=margin)
+    seen_pixels = set()
+    for step in range(600):
+        images, labels = seen(crops, step)
+        inner = (slice(None), slice(None), slice(margin, -margin), slice(margin, -margin))
+        assert (labels[:, margin:-margin, margin:-margin] == 1).all()
+        rows, columns = images[inner][0, 1].round().long(), images[inner][0, 2].round().long()
+        seen_pixels |= set(zip(rows.flatten().tolist(), columns.flatten().tolist(), strict=True))
+
+    assert {(0, 0), (0, 27), (29, 0), (29, 27), (15, 14)} <= seen_pixels

@@ -155,3 +155,16 @@ def test_preprocessing_saves_and_loads(tmp_path):
     preprocess = Preprocess(channels=3, dtype="uint16", scale=0.5, mean=(0.1, 1 / 3, 2.0), std=(1e-9, 1.0, 65535.0))
     for suffix in ("json", "yaml"):
         assert Preprocess.load(preprocess.save(tmp_path / f"preprocess.{suffix}")) == preprocess
+
+
+def test_nearest_takes_the_pixel_at_each_middle_and_makes_no_value_up():
+    image = np.random.default_rng(0).integers(0, 2, (37, 53, 3)).astype(np.uint8) * 200
+    nearest = Preprocess(
+        channels=3, dtype="uint8", size=(10, 14), interpolation="nearest", mean=(0.0,) * 3, std=(1.0,) * 3
+    )
+
+    small = nearest.resize(image)
+
+    assert small.shape == (3, 10, 14)
+    assert set(small.unique().tolist()) <= {0.0, 200.0}
+    np.testing.assert_array_equal(small[1].numpy(), nearest.resize_labels(image[:, :, 1]))

@@ -27,6 +27,13 @@ Minutes = Annotated[
 Epochs = Annotated[
     float | None, typer.Option(help="Budget: how often every image is seen.", min=0.001, show_default=False)
 ]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        help="Follow this recipe instead of deciding a plan: a name (see maskwright recipes) or a .yaml file.",
+        show_default=False,
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Argument(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import console, print_inspection, print_plan, watching
-from maskwright.cli.options import Data, Device, Epochs, Minutes, Settings, Skip, Test, Val, settings_of
+from maskwright.cli.options import Data, Device, Epochs, Minutes, Recipe, Settings, Skip, Test, Val, settings_of
 from maskwright.errors import SettingError
 
 
@@ -22,6 +22,7 @@ def plan(
         Path | None, typer.Option(help="Write the plan to this .yaml file, to edit and follow.", show_default=False)
     ] = None,
     device: Device = "auto",
+    recipe: Recipe = None,
 ) -> None:
     """Decide a plan without training: every setting with its reason."""
     wishes = settings_of(settings)
@@ -30,8 +31,8 @@ def plan(
     from maskwright import api
 
     with watching() as watch:
-        seen = api.inspect(data, test=test, val=val, skip=skip, watch=watch)
-    decided = api.plan(seen, minutes=minutes, epochs=epochs, device=device, settings=wishes)
+        seen = api.look(data, recipe, test=test, val=val, skip=skip, watch=watch)
+    decided = api.plan(seen, minutes=minutes, epochs=epochs, device=device, settings=wishes, recipe=recipe)
     print_inspection(seen)
     print_plan(decided)
     if out is not None:

@@ -14,7 +14,7 @@ from maskwright.cli.console import (
     training_progress,
     watching,
 )
-from maskwright.cli.options import Device, Epochs, Minutes, Settings, Skip, Test, Val, settings_of
+from maskwright.cli.options import Device, Epochs, Minutes, Recipe, Settings, Skip, Test, Val, settings_of
 from maskwright.errors import SettingError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def train(
     plan: Annotated[
         Path | None, typer.Option(help="Follow this plan.yaml instead of deciding one.", show_default=False)
     ] = None,
+    recipe: Recipe = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
@@ -48,6 +49,8 @@ def train(
     """
     if (data is None) == (resume is None):
         raise SettingError("Give a folder of images and masks, or --resume RUN to go on with a run.")
+    if plan is not None and recipe is not None:
+        raise SettingError("Give --plan or --recipe, not both: each says everything.")
     wishes = settings_of(settings)
     from maskwright import api
     from maskwright.plan import Plan as PlanRecord
@@ -67,6 +70,7 @@ def train(
                 seed=seed,
                 settings=wishes,
                 plan=PlanRecord.load(plan) if plan else None,
+                recipe=recipe,
                 test=test,
                 val=val,
                 skip=skip,

@@ -131,10 +131,12 @@ def sampling_grid(moves: Moves, crop: tuple[int, int], source: tuple[int, int]) 
     return (grid_B2hw / half[:, None, None]).permute(0, 2, 3, 1)
 
 
-def warp(images_BCHW: Tensor, labels_BHW: Tensor, moves: Moves, crop: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Crops B C h w float32 and their labels B h w uint8, each sampled once from its source.
+def warp(
+    images_BCHW: Tensor, labels_BHW: Tensor, moves: Moves, crop: tuple[int, int], weights_BHW: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Crops B C h w float32, their labels B h w uint8 and their pixel weights B h w float32, each sampled once.
 
-    Images are mirrored at the source's edge; labels from outside are ignored.
+    Images are mirrored at the source's edge; labels from outside are ignored, and weigh nothing.
     """
     grid_Bhw2 = sampling_grid(moves, crop, (images_BCHW.shape[-2], images_BCHW.shape[-1]))
     images = F.grid_sample(
@@ -144,7 +146,12 @@ def warp(images_BCHW: Tensor, labels_BHW: Tensor, moves: Moves, crop: tuple[int,
     shifted = labels_BHW[:, None].float() + 1
     sampled = F.grid_sample(shifted, grid_Bhw2, mode="nearest", padding_mode="zeros", align_corners=False)[:, 0]
     labels = torch.where(sampled == 0, IGNORED + 1, sampled) - 1
-    return images, labels.to(torch.uint8)
+    weights = None
+    if weights_BHW is not None:
+        weights = F.grid_sample(
+            weights_BHW[:, None].float(), grid_Bhw2, mode="bilinear", padding_mode="zeros", align_corners=False
+        )[:, 0]
+    return images, labels.to(torch.uint8), weights
 
 
 def change_light(images_BChw: Tensor, moves: Moves, seed: int, step: int) -> Tensor:

@@ -36,18 +36,28 @@ class Batch:
     step: int
     images: Tensor
     labels: Tensor
+    weights: Tensor | None
+    """B H W float16: how much each pixel counts; None: all alike."""
     moves: Moves
 
     def pin_memory(self) -> "Batch":
         """The same in page-locked memory, from where a GPU copies while it computes."""
-        return Batch(self.step, self.images.pin_memory(), self.labels.pin_memory(), self.moves)
+        weights = None if self.weights is None else self.weights.pin_memory()
+        return Batch(self.step, self.images.pin_memory(), self.labels.pin_memory(), weights, self.moves)
 
 
 class Crops(Dataset[Batch]):
-    """`crops[step]` is the batch of that step. Every image is seen once an epoch and crop, in an order of its own."""
+    """`crops[step]` is the batch of that step. Every image is seen once an epoch and crop, in an order of its own.
 
-    def __init__(self, cache: Cache, sampling: Sampling, augment: Augment, seed: int, channels: int):
+    margin: pixels that the network loses on each side. What it answers for then lies inside the image, and the crop
+    reaches over the image's border, where it is mirrored: so every pixel is learnt from.
+    """
+
+    def __init__(
+        self, cache: Cache, sampling: Sampling, augment: Augment, seed: int, channels: int, margin: int = 0
+    ):
         self.cache, self.sampling, self.augment, self.seed, self.channels = cache, sampling, augment, seed, channels
+        self.margin = margin
         # No image is larger than the largest, so no source need be; what lies outside is mirrored by the warp.
         largest = [max(size[side] for size in cache.sizes) for side in (0, 1)]
         needed = augment.source_size(sampling.crop)
@@ -63,18 +73,40 @@ class Crops(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step, from 0; a last batch of an epoch runs on into the next."""
         numbers = range(step * self.sampling.batch, (step + 1) * self.sampling.batch)
-        images, labels, offsets = zip(*(self._source(number) for number in numbers), strict=True)
-        moves = draw_moves(self.augment, self.seed, numbers, self.channels, np.array(offsets))
-        return Batch(step, torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels)), moves)
+        sources = [self._source(number) for number in numbers]
+        moves = draw_moves(self.augment, self.seed, numbers, self.channels, np.array([s.offset for s in sources]))
+        images, labels = (torch.from_numpy(np.stack(part)) for part in zip(*(s.pixels for s in sources), strict=True))
+        weights = [s.weights for s in sources if s.weights is not None]
+        return Batch(step, images, labels, torch.from_numpy(np.stack(weights)) if weights else None, moves)
 
-    def _source(self, number: int) -> tuple[NDArray[np.generic], NDArray[np.uint8], tuple[float, float]]:
-        """The source of the crop with that number, and where in it, (x, y) from its middle, the crop's middle lies."""
+    def _source(self, number: int) -> "_Source":
+        """The source of the crop with that number."""
         epoch, place = divmod(number, len(self.cache) * self.sampling.crops_per_image)
         i = int(_order(self.seed, epoch, len(self.cache), self.sampling.crops_per_image)[place])
         at = draw(self.seed, "crop", number).random(2)
-        sides = zip(at.tolist(), self.sampling.crop, self.source, self.cache.sizes[i], strict=True)
+        inner = [n - 2 * self.margin for n in self.sampling.crop]
+        sides = zip(at.tolist(), inner, self.source, self.cache.sizes[i], strict=True)
         (rows, dy), (columns, dx) = (_span(*side) for side in sides)
-        return _taken(self.cache.image(i), rows, columns), _taken_labels(self.cache.labels(i), rows, columns), (dx, dy)
+        weights = self.cache.weights(i)
+        return _Source(
+            pixels=(
+                _taken(self.cache.image(i), rows, columns),
+                _taken_inside(self.cache.labels(i), rows, columns, IGNORED),
+            ),
+            weights=None if weights is None else _taken_inside(weights, rows, columns, 0),
+            offset=(dx, dy),
+        )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What lies around a crop: image C H W and labels H W, weights H W, and where in it, (x, y) from its middle, the
+    crop's middle lies.
+    """
+
+    pixels: tuple[NDArray[np.generic], NDArray[np.generic]]
+    weights: NDArray[np.generic] | None
+    offset: tuple[float, float]
 
 
 class Finish:
@@ -83,12 +115,13 @@ class Finish:
     def __init__(self, sampling: Sampling, preprocess: Preprocess, seed: int):
         self.sampling, self.preprocess, self.seed = sampling, preprocess, seed
 
-    def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Crops B C h w float32 as the network sees them, and their labels B h w uint8."""
+    def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Crops B C h w float32 as the network sees them, their labels B h w uint8, and their pixel weights, if any."""
         moves = batch.moves.to(device)
         images, labels = (part.to(device, non_blocking=True) for part in (batch.images, batch.labels))
-        images, labels = warp(_as_float(images), labels, moves, self.sampling.crop)
-        return change_light(self.preprocess.normalise(images), moves, self.seed, batch.step), labels
+        weights = None if batch.weights is None else batch.weights.to(device, non_blocking=True)
+        images, labels, weights = warp(_as_float(images), labels, moves, self.sampling.crop, weights)
+        return change_light(self.preprocess.normalise(images), moves, self.seed, batch.step), labels, weights
 
 
 def _as_float(images: Tensor) -> Tensor:
@@ -124,10 +157,12 @@ def _taken(image_CHW: NDArray[np.generic], rows: tuple[int, int], columns: tuple
     return image_CHW[:, y[:, None], x]
 
 
-def _taken_labels(labels_HW: NDArray[np.uint8], rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[np.uint8]:
-    """Those rows and columns of the labels, ignored where they lie outside."""
-    height, width = labels_HW.shape
-    out = np.full((rows[1] - rows[0], columns[1] - columns[0]), IGNORED, np.uint8)
+def _taken_inside(
+    values_HW: NDArray[np.generic], rows: tuple[int, int], columns: tuple[int, int], outside: int
+) -> NDArray[np.generic]:
+    """Those rows and columns of labels or weights, and `outside` where they lie outside."""
+    height, width = values_HW.shape
+    out = np.full((rows[1] - rows[0], columns[1] - columns[0]), outside, values_HW.dtype)
     y, x = (slice(max(0, a), min(n, b)) for (a, b), n in ((rows, height), (columns, width)))
-    out[y.start - rows[0] : y.stop - rows[0], x.start - columns[0] : x.stop - columns[0]] = labels_HW[y, x]
+    out[y.start - rows[0] : y.stop - rows[0], x.start - columns[0] : x.stop - columns[0]] = values_HW[y, x]
     return out

@@ -1,6 +1,6 @@
 """Preprocessing, once: from an image as stored to what the network sees. The record travels in the model file."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ class Preprocess(Record):
     """Working pixels an image pixel, in each direction."""
     size: tuple[int, int] | None = None
     """Height and width that every image is resized to, in place of `scale`."""
+    interpolation: Literal["bilinear", "nearest"] = "bilinear"
+    """How images are resized. bilinear: anti-aliased where they become smaller; nearest: as labels always are."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
     """In stored values, a number a channel: the network sees (value - mean) / std."""
@@ -60,7 +62,9 @@ class Preprocess(Record):
         raise DataError(f"{file} has {found} channels, the model was made for {self.channels}.")
 
     def resize(self, image_HWC: NDArray[Any]) -> Tensor:
-        """The image at its working size, C h w float32, in stored values; made smaller with anti-aliasing."""
+        """The image at its working size, C h w float32, in stored values."""
+        if self.interpolation == "nearest":
+            image_HWC = self.resize_labels(image_HWC)
         # A copy in any case: a tensor over memory that may not be written draws a warning.
         image_CHW = torch.from_numpy(np.array(np.moveaxis(image_HWC, 2, 0), np.float32, order="C"))
         size = self.working_size(*image_HWC.shape[:2])
@@ -68,9 +72,9 @@ class Preprocess(Record):
             return image_CHW
         return F.interpolate(image_CHW[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
 
-    def resize_labels(self, labels_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def resize_labels(self, labels_HW: NDArray[Any]) -> NDArray[Any]:
         """The labels at the working size, h w: each takes the label at its middle, so no label is made up."""
-        height, width = labels_HW.shape
+        height, width = labels_HW.shape[:2]
         h, w = self.working_size(height, width)
         rows = ((np.arange(h) + 0.5) * height / h).astype(int)
         columns = ((np.arange(w) + 0.5) * width / w).astype(int)

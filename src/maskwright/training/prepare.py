@@ -19,6 +19,7 @@ from maskwright.data.randomness import number
 from maskwright.devices import cores
 from maskwright.losses import build as build_loss
 from maskwright.model import UNet
+from maskwright.model.sizes import geometry
 from maskwright.modelfile import Description
 from maskwright.plan import Plan
 from maskwright.training.loop import Job, Outcome
@@ -35,7 +36,7 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
     """
     torch.manual_seed(number(decided.seed, "weights"))
     decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
-    train = decode(folder / "cache" / "train", part=samples.part("train"), progress=progress)
+    train = decode(folder / "cache" / "train", part=samples.part("train"), borders=decided.borders, progress=progress)
     loss = build_loss(decided.loss)
     validation = None
     if part := samples.part("val"):
@@ -45,7 +46,14 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
         validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
     return Job(
         network=UNet.from_record(decided.model),
-        crops=Crops(train, decided.sampling, decided.augment, decided.seed, decided.preprocess.channels),
+        crops=Crops(
+            train,
+            decided.sampling,
+            decided.augment,
+            decided.seed,
+            decided.preprocess.channels,
+            margin=geometry(decided.model).margin,
+        ),
         finish=Finish(decided.sampling, decided.preprocess, decided.seed),
         loss=loss,
         validation=validation,
