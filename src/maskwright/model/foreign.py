@@ -25,20 +25,20 @@ class Measured:
 
 @lru_cache(maxsize=32)
 def measured(record: UNetRecord, size: tuple[int, ...]) -> Measured:
-    """The record's encoder, run on one image of that size in training mode, without arithmetic."""
+    """The record's encoder, run on images of that size in training mode, without arithmetic; the cost of one of them."""
     with torch.device("meta"):
         encoder = encoders.build(record)
-        image = torch.zeros(1, record.in_channels, *size)
+        images = torch.zeros(2, record.in_channels, *size)  # a batch norm refuses to train on one value a channel
     assert isinstance(encoder, nn.Module)
     encoder.train()
     products, maps = FlopCounterMode(display=False), CountMaps(record.dims)
     with products, maps:
-        encoder(image)
+        encoder(images)
     return Measured(
         channels=encoder.channels,
         parameters=sum(parameter.numel() for parameter in encoder.parameters()),
-        multiply_adds=products.get_total_flops() // 2,  # a product and a sum are two operations
-        values=maps.values,
+        multiply_adds=products.get_total_flops() // 2 // 2,  # a product and a sum are two operations
+        values=maps.values // 2,
     )
 
 
@@ -53,7 +53,8 @@ class CountMaps(TorchDispatchMode):
         """One operation of torch's; what it puts out first is the map."""
         out = func(*args, **(kwargs or {}))
         first = out[0] if isinstance(out, tuple | list) and out else out
-        returns = func._schema.returns
-        if isinstance(first, Tensor) and first.is_floating_point() and first.ndim >= self.dims + 2:
-            self.values += 0 if returns[0].alias_info else first.numel()
+        is_map = isinstance(first, Tensor) and first.is_floating_point() and first.ndim >= self.dims + 2
+        # `_unsafe_view` is what a reshape ends in once it has copied: a view that does not say so.
+        if is_map and func._schema.returns[0].alias_info is None and func is not torch.ops.aten._unsafe_view.default:
+            self.values += first.numel()
         return out
