@@ -14,7 +14,7 @@ from maskwright.model.layers import (
     norm_follows,
     unit,
 )
-from maskwright.model.layout import BlockShape, residual_kernels
+from maskwright.model.layout import BlockShape, has_entry, residual_kernels
 from maskwright.model.record import UNetRecord
 
 
@@ -142,52 +142,43 @@ class PreactivationBlock(Block):
 
 
 class ConvNextBlock(Block):
-    """ConvNeXt units one after another (Liu et al. 2022, arXiv 2201.03545)."""
+    """ConvNeXt units one after another (Liu et al. 2022, arXiv 2201.03545).
+
+    As in the paper, units leave width and resolution alone: a convolution as wide as its stride changes them before.
+    """
 
     def __init__(self, record: UNetRecord, shape: BlockShape):
         super().__init__(record, shape)
-        self.convolutions = nn.Sequential(
-            *(
-                ConvNextUnit(
-                    record,
-                    shape.channels_out if index else shape.channels_in,
-                    shape.channels_out,
-                    1 if index else shape.stride,
-                )
-                for index in range(shape.convolutions)
-            )
-        )
+        out, stride = shape.channels_out, shape.stride
+        self.entry: nn.Module = nn.Identity()
+        if has_entry(shape):
+            self.entry = convolution(record, shape.channels_in, out, stride, stride=stride)
+        self.convolutions = nn.Sequential(*(ConvNextUnit(record, out) for _ in range(shape.convolutions)))
 
     def changed(self, features: Tensor) -> Tensor:
         """One unit after another."""
-        out: Tensor = self.convolutions(features)
+        out: Tensor = self.convolutions(self.entry(features))
         return out
 
 
 class ConvNextUnit(nn.Module):
     """Depthwise 7×7, norm, 1×1 to four times the channels, activation, 1×1, plus a shortcut."""
 
-    def __init__(self, record: UNetRecord, channels_in: int, channels_out: int, stride: int):
+    def __init__(self, record: UNetRecord, channels: int):
         super().__init__()
-        bias = record.norm == "none"
         self.layers = nn.Sequential(
-            convolution(record, channels_in, channels_in, 7, stride=stride, groups=channels_in, bias=bias),
-            norm(record, channels_in),
-            convolution(record, channels_in, 4 * channels_out, 1),
+            convolution(record, channels, channels, 7, groups=channels, bias=record.norm == "none"),
+            norm(record, channels),
+            convolution(record, channels, 4 * channels, 1),
             activation(record),
-            convolution(record, 4 * channels_out, channels_out, 1),
-            squeeze(record, channels_out),
+            convolution(record, 4 * channels, channels, 1),
+            squeeze(record, channels),
         )
-        self.pool = mean_pool(record) if stride > 1 else nn.Identity()
-        self.shortcut: nn.Module = nn.Identity()
-        if channels_in != channels_out:
-            self.shortcut = convolution(record, channels_in, channels_out, 1, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """B C H W → B C' H W (3 pixels less on each side when valid)."""
+        """B C H W → the same (3 pixels less on each side when valid)."""
         changed: Tensor = self.layers(features)
-        kept: Tensor = self.shortcut(crop(self.pool(features), changed.shape[2:]))
-        return changed + kept
+        return changed + crop(features, changed.shape[2:])
 
 
 def squeeze(record: UNetRecord, channels: int) -> nn.Module:

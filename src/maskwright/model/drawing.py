@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from maskwright.model.graph import Drawing
-from maskwright.model.layout import BlockShape, decoder_block, encoder_blocks, nodes, residual_kernels, up_bias
+from maskwright.model.layout import (
+    BlockShape,
+    decoder_block,
+    encoder_blocks,
+    has_entry,
+    nodes,
+    residual_kernels,
+    up_bias,
+)
 from maskwright.model.record import UNetRecord
 
 
@@ -116,16 +124,12 @@ class Pen(Drawing):
 
     def convnext(self, x: int, shape: BlockShape) -> int:
         """ConvNeXt units one after another."""
-        for index in range(shape.convolutions):
-            wide, out = self.channels(x), shape.channels_out
-            stride = 1 if index else shape.stride
-            changed = self.conv(x, wide, 7, stride=stride, groups=wide, bias=self.record.norm == "none")
-            changed = self.active(self.conv(self.normed(changed), 4 * out, 1))
-            changed = self.squeezed(self.conv(changed, out, 1))
-            x = self.pool(x, "mean") if stride > 1 else x
-            if wide != out:
-                x = self.conv(self.cropped_to(changed, x), out, 1, bias=False)
-            x = self.join("sum", changed, x)
+        out = shape.channels_out
+        x = self.conv(x, out, shape.stride, stride=shape.stride) if has_entry(shape) else x
+        for _ in range(shape.convolutions):
+            changed = self.normed(self.conv(x, out, 7, groups=out, bias=self.record.norm == "none"))
+            changed = self.active(self.conv(changed, 4 * out, 1))
+            x = self.join("sum", self.squeezed(self.conv(changed, out, 1)), x)
         return x
 
     def squeezed(self, x: int) -> int:

@@ -25,7 +25,7 @@ class Measured:
 
 @lru_cache(maxsize=32)
 def measured(record: UNetRecord, size: tuple[int, ...]) -> Measured:
-    """The record's encoder, run on images of that size in training mode, without arithmetic; the cost of one of them."""
+    """The record's encoder, run without arithmetic on images of that size in training mode; the cost of one."""
     with torch.device("meta"):
         encoder = encoders.build(record)
         images = torch.zeros(2, record.in_channels, *size)  # a batch norm refuses to train on one value a channel

@@ -65,10 +65,18 @@ def residual_kernels(record: UNetRecord, shape: BlockShape) -> list[tuple[int, i
     return [(1, narrow, 1), *wide, (1, out, 1)]
 
 
+def has_entry(shape: BlockShape) -> bool:
+    """Whether a ConvNeXt block begins with a convolution that changes the channels or the resolution."""
+    return shape.channels_in != shape.channels_out or shape.stride > 1
+
+
 def up_bias(record: UNetRecord) -> bool:
-    """Whether the enlargement has a bias: not where a norm comes right after it."""
+    """Whether the enlargement has a bias: not where a norm takes it away at once.
+
+    A preactivation block begins with one; a bottleneck's first convolution, which a norm follows, is only 1×1.
+    """
     normed = record.norm != "none" and record.norm_order == "before"
-    return not (normed and (record.up_unit or record.block == "preactivation"))
+    return not (normed and (record.up_unit or record.block in {"preactivation", "bottleneck"}))
 
 
 def nodes(depth: int) -> list[tuple[int, int]]:
