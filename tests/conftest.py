@@ -13,33 +13,59 @@ settings.load_profile("maskwright")
 
 @pytest.fixture(scope="session")
 def records():
-    """A strategy for small network records; each argument given to it narrows a setting. Draw from it."""
+    """A strategy for small network records of all kinds; each argument given to it fixes a setting. Draw from it."""
     from maskwright.model import UNetRecord
+    from maskwright.model.record import EncoderRecord
 
     def draw(**given):
-        padding = given.pop("padding", None) or st.sampled_from(["same", "valid"])
+        given = {name: value if hasattr(value, "filter") else st.just(value) for name, value in given.items()}
         choices = {
             "in_channels": st.just(1),
             "classes": st.integers(1, 3),
             "depth": st.integers(1, 3),
             "base": st.just(2),
+            "encoder": st.sampled_from([EncoderRecord(), EncoderRecord(name="residual")]),
+            "blocks": st.sampled_from([1, 1, 1, 2]),
             "convolutions": st.integers(1, 2),
             "decoder_convolutions": st.sampled_from([None, 1, 2]),
             "stem": st.sampled_from([1, 2, 4]),
-            "block": st.sampled_from(["plain", "residual"]),
-            "norm": st.sampled_from(["batch", "instance", "group", "none"]),
-            "down": st.sampled_from(["max", "strided"]),
-            "up": st.sampled_from(["transposed", "bilinear"]),
-            "init": st.just("torch"),  # the other one starts with a head near zero: nothing to compare
+            "block": st.sampled_from(["plain", "residual", "preactivation", "bottleneck", "convnext"]),
+            "norm": st.sampled_from(["batch", "instance", "group", "layer", "none"]),
+            "norm_at": st.sampled_from(["convolution", "block"]),
+            "norm_order": st.sampled_from(["before", "after"]),
+            "norm_in": st.sampled_from(["all", "encoder"]),
+            "squeeze": st.just(None),
+            "padding": st.sampled_from(["same", "valid"]),
+            "down": st.sampled_from(["max", "average", "blur", "strided", "strided_block"]),
+            "up": st.sampled_from(["transposed", "transposed3", "bilinear", "nearest", "pixel_shuffle"]),
+            "up_width": st.sampled_from(["level", "same"]),
+            "up_unit": st.booleans(),
+            "skip": st.sampled_from(["concat", "add", "attention", "none", "nested"]),
+            "deep_supervision": st.just(False),
+            "head_kernel": st.sampled_from([1, 3]),
+            "init": st.just("torch"),  # the other ones start with a head near zero: nothing to compare
         }
-        choices |= {name: value if hasattr(value, "filter") else st.just(value) for name, value in given.items()}
 
-        def built(values):
-            values["stem"] = 1 if values["padding"] == "valid" else values["stem"]
+        def built(values, image_is_skip):
+            """The record; what cannot stand together gives way, but nothing that was given."""
+
+            def give_way(**changes):
+                values.update({name: value for name, value in changes.items() if name not in given})
+
+            if values["padding"] == "valid":
+                give_way(stem=1)
+            if values["block"] != "plain" or values["encoder"].name == "residual":
+                give_way(norm_at="convolution")
+            if values["block"] == "convnext":  # seven wide: valid maps would be hundreds of pixels large
+                give_way(convolutions=1, decoder_convolutions=1, blocks=1, depth=min(values["depth"], 2))
+            if values["skip"] == "add":
+                give_way(up_width="level")
+            elif image_is_skip and "convolutions" not in given:
+                give_way(convolutions=(0, *[values["convolutions"]] * values["depth"]))
+                give_way(decoder_convolutions=values["decoder_convolutions"] or 1)
             return UNetRecord(**values)
 
-        padding = padding if hasattr(padding, "filter") else st.just(padding)
-        return st.fixed_dictionaries({**choices, "padding": padding}).map(built)
+        return st.builds(built, st.fixed_dictionaries(choices | given), st.sampled_from([False, False, False, True]))
 
     return draw
 

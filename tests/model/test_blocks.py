@@ -1,126 +1,184 @@
-import itertools
-
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional as F
 
-from maskwright.model import UNet, UNetRecord, blocks
-
-SETTINGS = [
-    {"block": block, "norm": norm, "up": up, "down": down, "padding": padding, "stem": stem}
-    for block, norm, up, down, (padding, stem) in itertools.product(
-        ("plain", "residual"),
-        ("batch", "instance", "group", "none"),
-        ("transposed", "bilinear"),
-        ("max", "strided"),
-        (("same", 1), ("same", 2), ("same", 4), ("valid", 1)),
-    )
-]
+from maskwright.model import UNetRecord, blocks
+from maskwright.model.layout import BlockShape
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5], ids=["", "dropout"])
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
-def test_every_setting_builds_takes_two_steps_and_teaches_every_parameter(setting, dropout):
-    torch.manual_seed(0)
-    network = UNet(1, 2, depth=1, base=4, activation="silu", dropout=dropout, dropout_at="all", **setting).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.001)
-    images = torch.randn(4, 1, 24, 24)
-
-    for _ in range(2):
-        optimizer.zero_grad()
-        network(images).square().mean().backward()
-        for name, parameter in network.named_parameters():
-            assert parameter.grad is not None, name
-            assert parameter.grad.isfinite().all(), name
-            assert parameter.grad.abs().sum() > 0, name
-        optimizer.step()
-
-    assert network.eval()(images).isfinite().all()
+def built(channels_in, channels_out, count=2, *, shape=None, **settings):
+    return blocks.block(UNetRecord(**settings), BlockShape(channels_in, channels_out, count, **(shape or {})))
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "gelu", "silu"])
-def test_every_activation_builds_and_is_used(activation):
-    network = UNet(depth=1, base=2, activation=activation)
-
-    assert network(torch.randn(2, 3, 8, 8)).isfinite().all()
-    assert sum(isinstance(layer, blocks.ACTIVATIONS[activation]) for layer in network.modules()) == 6
-
-
-@pytest.mark.parametrize(("channels", "groups"), [(32, 8), (20, 5), (7, 7), (13, 1), (12, 6), (4, 4), (1, 1)])
-def test_group_norm_finds_groups_for_awkward_widths(channels, groups):
-    record = UNetRecord(norm="group", groups=8)
-
-    assert blocks.norm(record, channels).num_groups == groups
+def silenced(block):
+    """The block with convolutions that give nothing; its shortcut is what is left."""
+    for layer in block.convolutions.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.zeros_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return block
 
 
-@pytest.mark.parametrize("norm", ["instance", "group"])
-def test_our_norms_are_pytorch_s(norm):
-    features = torch.randn(3, 8, 5, 6)
-    ours = blocks.norm(UNetRecord(norm=norm, groups=4), 8)
-    for parameter in ours.parameters():
-        nn.init.normal_(parameter)
-
-    expected = (F.instance_norm if norm == "instance" else F.group_norm)(
-        features, *([] if norm == "instance" else [4]), weight=ours.weight, bias=ours.bias
-    )
-
-    torch.testing.assert_close(ours(features), expected)
+def kinds(module):
+    """The layers that do something, in order, as words."""
+    names = {"Conv2d": "conv", "BatchNorm2d": "norm", "ReLU": "relu", "Dropout2d": "dropout"}
+    return [names[type(m).__name__] for m in module.modules() if type(m).__name__ in names]
 
 
-@pytest.mark.parametrize("norm", ["instance", "group"])
-def test_a_norm_of_one_value_gives_its_bias(norm):
-    ours = blocks.norm(UNetRecord(norm=norm), 8)
-    nn.init.normal_(ours.bias)
-
-    torch.testing.assert_close(ours(torch.randn(1, 8, 1, 1)), ours.bias.reshape(1, 8, 1, 1), atol=1e-3, rtol=1e-3)
+def test_a_plain_block_is_units_in_a_row():
+    assert kinds(built(3, 8)) == ["conv", "norm", "relu"] * 2
 
 
-def test_there_is_no_bias_before_a_norm():
-    for norm in ("batch", "instance", "group"):
-        unit = blocks.convolution(UNetRecord(norm=norm), 3, 8)
-        assert unit[0].bias is None, norm
-    assert blocks.convolution(UNetRecord(norm="none"), 3, 8)[0].bias is not None
+@pytest.mark.parametrize(("order", "end"), [("before", ["conv", "norm", "relu"]), ("after", ["conv", "relu", "norm"])])
+def test_one_norm_a_block_stands_at_its_end(order, end):
+    block = built(3, 8, norm_at="block", norm_order=order)
+
+    assert kinds(block) == ["conv", "relu", *end]
+    assert block.convolutions[0][0].bias is not None
 
 
 def test_a_residual_block_of_silent_convolutions_passes_its_input_on():
-    record = UNetRecord(block="residual", norm="none")
-    block = blocks.block(record, 4, 4, level=0, count=2)
-    for convolution in block.convolutions:
-        nn.init.zeros_(convolution[0].weight)
-        nn.init.zeros_(convolution[0].bias)
     features = torch.randn(2, 4, 6, 7)
 
-    torch.testing.assert_close(block(features), features.relu())
+    torch.testing.assert_close(silenced(built(4, 4, block="residual", norm="none"))(features), features.relu())
 
 
 def test_a_valid_residual_block_passes_the_middle_of_its_input_on():
-    record = UNetRecord(block="residual", norm="none", padding="valid")
-    block = blocks.block(record, 4, 4, level=0, count=2)
-    for convolution in block.convolutions:
-        nn.init.zeros_(convolution[0].weight)
-        nn.init.zeros_(convolution[0].bias)
     features = torch.randn(2, 4, 9, 8)
+
+    block = silenced(built(4, 4, block="residual", norm="none", padding="valid"))
 
     torch.testing.assert_close(block(features), features[..., 2:-2, 2:-2].relu())
 
 
+@pytest.mark.parametrize("kind", ["residual", "preactivation", "bottleneck"])
+def test_the_shortcut_of_a_block_that_halves_is_pooled(kind):
+    features = torch.randn(2, 4, 8, 6)
+    means = torch.nn.functional.avg_pool2d(features, 2)
+    block = silenced(built(4, 4, block=kind, norm="none", shape={"stride": 2}))
+
+    torch.testing.assert_close(block(features), means if kind == "preactivation" else means.relu())
+
+
 def test_a_residual_block_adds_before_it_activates():
     torch.manual_seed(0)
-    block = blocks.block(UNetRecord(block="residual", norm="none"), 3, 5, level=0, count=2)
+    block = built(3, 5, block="residual", norm="none")
     features = torch.randn(1, 3, 6, 6)
-    (first, _), (second, _) = ((unit[0], unit[1]) for unit in block.convolutions)
+    first, second = (unit[0] for unit in block.convolutions)
 
     expected = (second(first(features).relu()) + block.shortcut(features)).relu()
 
     torch.testing.assert_close(block(features), expected)
 
 
+def test_with_the_norm_last_a_residual_block_adds_activates_and_normalises():
+    torch.manual_seed(0)
+    block = built(3, 5, block="residual", norm_order="after").eval()
+    features = torch.randn(1, 3, 6, 6)
+    (first, _, norm), (second,) = block.convolutions
+    total = second(norm(first(features).relu())) + block.shortcut(features)
+
+    torch.testing.assert_close(block(features), block.activation[1](total.relu()))
+
+
+def test_a_bottleneck_works_at_a_quarter_of_its_width():
+    block = built(8, 16, 2, block="bottleneck")
+    layers = [layer for layer in block.convolutions.modules() if isinstance(layer, nn.Conv2d)]
+
+    assert [(c.in_channels, c.out_channels, c.kernel_size[0]) for c in layers] == [
+        (8, 4, 1), (4, 4, 3), (4, 4, 3), (4, 16, 1),
+    ]  # fmt: skip
+    assert [layer.stride[0] for layer in built(8, 16, 2, block="bottleneck", shape={"stride": 2}).convolutions.modules()
+            if isinstance(layer, nn.Conv2d)] == [1, 2, 1, 1]  # fmt: skip
+
+
+def test_a_preactivation_block_leaves_its_shortcut_alone():
+    features = torch.randn(2, 4, 6, 7)
+    kept = features.clone()
+
+    for norm in ("batch", "none"):
+        block = silenced(built(4, 4, block="preactivation", norm=norm))
+        assert torch.equal(block(features), kept)
+        assert torch.equal(features, kept)
+        assert kinds(block) == (["norm", "relu", "conv"] if norm == "batch" else ["relu", "conv"]) * 2
+
+
+def test_the_first_preactivation_block_sees_the_image_as_it_is():
+    block = built(3, 8, block="preactivation", shape={"ready": True})
+
+    assert kinds(block.convolutions) == ["conv", "norm", "relu", "conv"]
+    assert kinds(block.first) == []
+
+
+def test_where_the_channels_change_a_preactivation_block_s_shortcut_starts_from_its_first_activation():
+    torch.manual_seed(0)
+    block = silenced(built(3, 5, block="preactivation")).eval()
+    features = torch.randn(1, 3, 6, 6)
+
+    torch.testing.assert_close(block(features), block.shortcut(block.first(features)))
+
+
+def test_a_convnext_unit_is_its_paper_s():
+    torch.manual_seed(0)
+    block = built(6, 6, 1, block="convnext", norm="layer", activation="gelu")
+    depthwise, norm, widen, _, narrow, _ = block.convolutions[0].layers
+    features = torch.randn(2, 6, 9, 9)
+
+    expected = features + narrow(torch.nn.functional.gelu(widen(norm(depthwise(features)))))
+
+    assert (depthwise.kernel_size, depthwise.groups, widen.out_channels) == ((7, 7), 6, 24)
+    torch.testing.assert_close(block(features), expected)
+
+
+def test_a_convnext_block_changes_width_and_resolution_before_its_units():
+    block = built(6, 8, 2, block="convnext", shape={"stride": 2})
+
+    assert (block.entry.kernel_size, block.entry.stride, block.entry.out_channels) == ((2, 2), (2, 2), 8)
+    assert isinstance(built(8, 8, 2, block="convnext").entry, nn.Identity)
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "preactivation", "bottleneck", "convnext"])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_block_halves_where_it_is_told_to(kind, padding):
+    block = built(4, 8, 1, block=kind, padding=padding, shape={"stride": 2})
+
+    lost = 6 if kind == "convnext" and padding == "valid" else 0
+    assert block(torch.randn(2, 4, 20, 16)).shape == (2, 8, 10 - lost, 8 - lost)
+
+
+def test_squeeze_and_excitation_weighs_channels_by_the_whole_map():
+    torch.manual_seed(0)
+    squeeze = blocks.squeeze(UNetRecord(squeeze=2), 4)
+    features = torch.randn(3, 4, 5, 6)
+    first, _, second = squeeze.weigh
+
+    narrow = (features.mean((2, 3)) @ first.weight[:, :, 0, 0].T + first.bias).relu()
+    share = 1 / (1 + torch.exp(-(narrow @ second.weight[:, :, 0, 0].T + second.bias)))
+
+    assert first.out_channels == 2
+    torch.testing.assert_close(squeeze(features), features * share[:, :, None, None])
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "preactivation", "bottleneck", "convnext"])
+def test_every_block_is_squeezed_before_its_sum(kind):
+    """With excitation shut, nothing but the shortcut comes through."""
+    block = built(4, 4, block=kind, squeeze=2, norm="none", activation="gelu")
+    for module in block.modules():
+        if isinstance(module, blocks.SqueezeExcitation):
+            nn.init.zeros_(module.weigh[2].weight)
+            nn.init.constant_(module.weigh[2].bias, -1e9)
+    features = torch.randn(2, 4, 8, 8)
+    left = {"plain": torch.zeros_like(features), "preactivation": features, "convnext": features}
+
+    expected = left.get(kind, torch.nn.functional.gelu(features))
+
+    torch.testing.assert_close(block(features), expected)
+
+
 def test_dropout_silences_whole_channels_in_training_only():
     torch.manual_seed(0)
-    block = blocks.block(UNetRecord(dropout=0.5, dropout_at="all", norm="none", activation="gelu"), 1, 64, 0, 1)
+    block = built(1, 64, 1, norm="none", activation="gelu", shape={"dropout": 0.5})
     features = torch.randn(1, 1, 8, 8)
 
     silent = (block.train()(features) == 0).flatten(2)
@@ -130,75 +188,15 @@ def test_dropout_silences_whole_channels_in_training_only():
     assert not (block.eval()(features) == 0).any()
 
 
-@pytest.mark.parametrize("padding", ["same", "valid"])
-@pytest.mark.parametrize("kind", ["max", "strided"])
-def test_down_halves_and_up_doubles(kind, padding):
-    record = UNetRecord(down=kind, padding=padding)
+@pytest.mark.parametrize("kind", ["plain", "residual", "preactivation", "bottleneck", "convnext"])
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_dropout_lies_at_the_start_or_at_the_end(place, kind):
+    block = built(4, 4, block=kind, norm="none", dropout_place=place, shape={"dropout": 0.5}).train()
+    features = torch.randn(2, 4, 6, 6)
+    torch.manual_seed(1)
+    found = block(features)
+    torch.manual_seed(1)
 
-    assert blocks.down(record, 4)(torch.randn(2, 4, 10, 6)).shape == (2, 4, 5, 3)
-    for up in ("transposed", "bilinear"):
-        assert blocks.up(UNetRecord(up=up, padding=padding), 4, 3)(torch.randn(2, 4, 5, 3)).shape == (2, 3, 10, 6)
+    expected = block.changed(block.dropout(features)) if place == "before" else block.dropout(block.changed(features))
 
-
-def test_the_1x1_convolution_commutes_with_the_enlargement():
-    up = blocks.up(UNetRecord(up="bilinear"), 4, 3)
-    features = torch.randn(2, 4, 5, 6)
-
-    torch.testing.assert_close(up(features), up[0](up[1](features)), atol=1e-5, rtol=1e-5)
-
-
-@given(size=st.tuples(st.integers(1, 9), st.integers(1, 9)), less=st.tuples(st.integers(0, 4), st.integers(0, 4)))
-def test_crop_takes_the_middle(size, less):
-    features = torch.arange(81.0).reshape(1, 1, 9, 9)[..., : size[0] + 2 * less[0], : size[1] + 2 * less[1]]
-    size = features.shape[-2] - 2 * less[0], features.shape[-1] - 2 * less[1]
-    if min(size) < 1:
-        return
-
-    cut = blocks.crop(features, size)
-
-    whole = F.pad(cut, (less[1], less[1], less[0], less[0]))
-    assert cut.shape[-2:] == size
-    assert ((whole == features) | (whole == 0)).all()
-
-
-def test_he_normal_has_variance_two_over_fan_in_and_is_cut_at_two_deviations():
-    torch.manual_seed(0)
-    network = UNet(3, 2, depth=2, base=48, norm="none")
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
-    layers.remove(network.head)
-
-    for layer in layers:
-        # An output pixel sums over channels × 9 weights; of a transposed 2×2 one with stride 2, over channels.
-        fan_in = layer.in_channels * (9 if isinstance(layer, nn.Conv2d) else 1)
-        few = layer.weight.numel() < 5000
-        assert layer.weight.var().item() == pytest.approx(2 / fan_in, rel=0.15 if few else 0.05)
-        cut = 2 * (2 / fan_in) ** 0.5 / 0.8796  # Keras widens the normal so that what is left has the variance
-        assert 0.9 * cut < layer.weight.abs().max() <= cut * 1.0001
-        assert not layer.bias.any()
-
-
-def test_he_normal_keeps_the_signal_s_size_through_a_deep_network():
-    torch.manual_seed(0)
-    network = UNet(8, 2, depth=1, base=64, convolutions=8, norm="none")
-    features = torch.randn(1, 8, 32, 32)
-
-    out = network.encoder[0](features)
-
-    assert 0.3 < out.square().mean() / features.square().mean() < 3
-
-
-def test_the_head_starts_with_no_opinion():
-    torch.manual_seed(0)
-    network = UNet(3, 4, depth=3, base=16).eval()
-
-    probabilities = network(torch.randn(2, 3, 32, 32)).softmax(dim=1)
-
-    assert (probabilities - 0.25).abs().max() < 0.1
-
-
-def test_init_torch_leaves_what_the_layers_come_with():
-    torch.manual_seed(0)
-    untouched = UNet(depth=1, base=4, init="torch").encoder[0].convolutions[0][0]
-    torch.manual_seed(0)
-
-    torch.testing.assert_close(untouched.weight, nn.Conv2d(3, 4, 3, bias=False).weight, rtol=0, atol=0)
+    torch.testing.assert_close(found, expected)

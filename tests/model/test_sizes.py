@@ -40,18 +40,13 @@ def odd_sizes_do_not_join(network):
     """The network, but halving and cropping must come out even: PyTorch would drop the odd row in silence."""
 
     def check(module, inputs):
-        if inputs[0].shape[-1] % 2 or min(inputs[0].shape[-2:]) < 1:
+        stride = module.stride if isinstance(module.stride, int) else module.stride[0]
+        if inputs[0].shape[-1] % stride or min(inputs[0].shape[-2:]) < 1:
             raise RuntimeError("odd")
 
-    for halve in network.downs:
-        halve.register_forward_pre_hook(check)
-    if network.record.stem > 1:
-
-        def whole(module, inputs):
-            if inputs[0].shape[-1] % network.record.stem:
-                raise RuntimeError("odd")
-
-        network.stem.register_forward_pre_hook(whole)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+            module.register_forward_pre_hook(check)
 
     def run(image):
         out = network.logits(image)
@@ -117,9 +112,10 @@ def transparent(network):
     """The network with nothing that could stop a gradient: positive weights, and the mean in place of the maximum."""
     for parameter in network.parameters():
         nn.init.constant_(parameter, 1 / max(1, parameter[0].numel()))
-    for i, halve in enumerate(network.downs):
-        if isinstance(halve, nn.MaxPool2d):
-            network.downs[i] = nn.AvgPool2d(2)
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.MaxPool2d):
+                setattr(module, name, nn.AvgPool2d(2, child.stride))
     return network
 
 

@@ -1,171 +1,202 @@
-"""The parts a U-Net is made of: convolution units, blocks, and the ways down and up. Shapes: B C H W."""
-
-from itertools import pairwise
+"""The blocks of a U-Net: what happens at one resolution. Shapes: B C H W, or B C D H W in three dimensions."""
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from maskwright.model.layers import (
+    activation,
+    convolution,
+    crop,
+    dropout,
+    mean_pool,
+    norm,
+    norm_and_activation,
+    norm_follows,
+    unit,
+)
+from maskwright.model.layout import BlockShape, has_entry, residual_kernels
 from maskwright.model.record import UNetRecord
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-}
+
+def block(record: UNetRecord, shape: BlockShape) -> nn.Module:
+    """The record's block of one shape."""
+    if record.block == "plain":
+        return PlainBlock(record, shape)
+    if record.block == "preactivation":
+        return PreactivationBlock(record, shape)
+    if record.block == "convnext":
+        return ConvNextBlock(record, shape)
+    return ResidualBlock(record, shape)
 
 
-def activation(record: UNetRecord) -> nn.Module:
-    """The record's activation, in place where the layer can: it halves the memory of a block."""
-    if record.activation == "gelu":
-        return nn.GELU()
-    return ACTIVATIONS[record.activation](inplace=True)
+class Block(nn.Module):
+    """What all blocks share: dropout at their start or at their end."""
 
-
-def norm(record: UNetRecord, channels: int) -> nn.Module:
-    """The record's normalisation of so many channels."""
-    if record.norm == "batch":
-        return nn.BatchNorm2d(channels)
-    if record.norm == "instance":
-        return InstanceNorm(channels, affine=True)
-    if record.norm == "group":
-        groups = next(g for g in range(min(record.groups, channels), 0, -1) if channels % g == 0)
-        return GroupNorm(groups, channels)
-    return nn.Identity()
-
-
-# PyTorch's modules refuse to normalise a single value, in prediction too; an image no larger than the stride makes
-# such a map at the bottleneck. The operators beneath give the bias there.
-class InstanceNorm(nn.InstanceNorm2d):
-    """Instance norm that takes maps of one pixel too."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """B C H W → the same."""
-        return torch.instance_norm(features, self.weight, self.bias, None, None, True, 0.0, self.eps, True)
-
-
-class GroupNorm(nn.GroupNorm):
-    """Group norm that takes maps of one pixel too."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """B C H W → the same."""
-        return torch.group_norm(features, self.num_groups, self.weight, self.bias, self.eps)
-
-
-def convolution(record: UNetRecord, channels_in: int, channels_out: int, *, active: bool = True) -> nn.Sequential:
-    """3×3 convolution → norm → activation. There is no bias where the norm has one."""
-    conv = nn.Conv2d(
-        channels_in,
-        channels_out,
-        kernel_size=3,
-        padding=1 if record.padding == "same" else 0,
-        bias=record.norm == "none",
-    )
-    layers = [conv, norm(record, channels_out)]
-    if active:
-        layers.append(activation(record))
-    return nn.Sequential(*layers)
-
-
-class PlainBlock(nn.Module):
-    """Convolutions one after another; dropout, if any, after the last."""
-
-    def __init__(self, record: UNetRecord, channels_in: int, channels_out: int, count: int, dropout: float):
+    def __init__(self, record: UNetRecord, shape: BlockShape):
         super().__init__()
-        widths = [channels_in] + [channels_out] * count
-        self.convolutions = nn.Sequential(*(convolution(record, a, b) for a, b in pairwise(widths)))
-        self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
+        self.dropout = dropout(record, shape.dropout)
+        self.dropout_first = record.dropout_place == "before"
 
     def forward(self, features: Tensor) -> Tensor:
         """B C H W → B C' H W (smaller by the convolutions' borders when they are valid)."""
-        out: Tensor = self.dropout(self.convolutions(features))
+        if self.dropout_first:
+            return self.changed(self.dropout(features))
+        out: Tensor = self.dropout(self.changed(features))
         return out
 
+    def changed(self, features: Tensor) -> Tensor:
+        """The same, dropout aside."""
+        raise NotImplementedError
 
-class ResidualBlock(nn.Module):
-    """Convolutions plus a shortcut, activated after the sum (He et al. 2015, arXiv 1512.03385)."""
 
-    def __init__(self, record: UNetRecord, channels_in: int, channels_out: int, count: int, dropout: float):
-        super().__init__()
-        widths = [channels_in] + [channels_out] * count
+class PlainBlock(Block):
+    """Convolution units one after another."""
+
+    def __init__(self, record: UNetRecord, shape: BlockShape):
+        super().__init__(record, shape)
+        bare = record.model_copy(update={"norm": "none"}) if record.norm_at == "block" else record
+        last = shape.convolutions - 1
         self.convolutions = nn.Sequential(
-            *(convolution(record, a, b, active=i < count - 1) for i, (a, b) in enumerate(pairwise(widths)))
-        )
-        self.shortcut: nn.Module = nn.Identity()
-        if channels_in != channels_out:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels_in, channels_out, 1, bias=record.norm == "none"),
-                norm(record, channels_out),
+            *(
+                unit(
+                    record if index == last else bare,
+                    shape.channels_out if index else shape.channels_in,
+                    shape.channels_out,
+                    stride=1 if index else shape.stride,
+                )
+                for index in range(shape.convolutions)
             )
-        self.activation = activation(record)
-        self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
+        )
+        self.squeeze = squeeze(record, shape.channels_out)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """B C H W → B C' H W; the shortcut is cropped where valid convolutions shrink the map."""
-        changed = self.convolutions(features)
-        kept = self.shortcut(crop(features, changed.shape[-2:]))
-        out: Tensor = self.dropout(self.activation(changed + kept))
+    def changed(self, features: Tensor) -> Tensor:
+        """Units, then squeeze-and-excitation if there is one."""
+        out: Tensor = self.squeeze(self.convolutions(features))
         return out
 
 
-def block(record: UNetRecord, channels_in: int, channels_out: int, level: int, count: int) -> nn.Module:
-    """The record's block for one level."""
-    kind = PlainBlock if record.block == "plain" else ResidualBlock
-    return kind(record, channels_in, channels_out, count, record.dropout if record.has_dropout(level) else 0.0)
+class ResidualBlock(Block):
+    """Convolutions plus a shortcut, activated after the sum (He et al. 2015, arXiv 1512.03385).
+
+    Bottleneck: 1×1 to a quarter of the channels, 3×3 convolutions there, 1×1 back. Where the block halves the
+    resolution its shortcut is pooled, not strided (ResNet-D, He et al. 2018, arXiv 1812.01187).
+    """
+
+    def __init__(self, record: UNetRecord, shape: BlockShape):
+        super().__init__(record, shape)
+        kernels = residual_kernels(record, shape)
+        widths = [shape.channels_in, *(out for _, out, _ in kernels)]
+        self.convolutions = nn.Sequential(
+            *(
+                unit(record, widths[index], out, kernel, stride=stride, active=index < len(kernels) - 1)
+                for index, (kernel, out, stride) in enumerate(kernels)
+            )
+        )
+        self.squeeze = squeeze(record, shape.channels_out)
+        self.shortcut: nn.Module = nn.Identity()
+        if shape.channels_in != shape.channels_out:
+            self.shortcut = unit(record, shape.channels_in, shape.channels_out, 1, active=False)
+        self.pool = mean_pool(record) if shape.stride > 1 else nn.Identity()
+        # With the norm before the activation, the last unit and the shortcut have theirs already.
+        after = [activation(record)] if norm_follows(record) else norm_and_activation(record, shape.channels_out)
+        self.activation = nn.Sequential(*after) if len(after) > 1 else after[0]
+
+    def changed(self, features: Tensor) -> Tensor:
+        """The shortcut is cropped where valid convolutions shrink the map."""
+        changed = self.squeeze(self.convolutions(features))
+        kept = self.shortcut(crop(self.pool(features), changed.shape[2:]))
+        out: Tensor = self.activation(changed + kept)
+        return out
 
 
-def down(record: UNetRecord, channels: int) -> nn.Module:
-    """Halves height and width; the channels stay. Strided: 3×3 where padded, 2×2 where valid, which loses nothing."""
-    if record.down == "max":
-        return nn.MaxPool2d(2)
-    size, padding = (3, 1) if record.padding == "same" else (2, 0)
-    conv = nn.Conv2d(channels, channels, size, stride=2, padding=padding, bias=record.norm == "none")
-    return nn.Sequential(conv, norm(record, channels), activation(record))
+class PreactivationBlock(Block):
+    """Norm, activation, convolution, in this order, plus a shortcut that nothing touches (He et al. 2016, 1603.05027).
+
+    Where the shortcut needs a convolution, for the channels' sake, it starts from the first norm and activation too,
+    as in the paper.
+    """
+
+    def __init__(self, record: UNetRecord, shape: BlockShape):
+        super().__init__(record, shape)
+        out = shape.channels_out
+        before = [] if shape.ready else norm_and_activation(record, shape.channels_in, in_place=False)
+        self.first = nn.Sequential(*before)
+        # Whatever comes next begins with a norm, or the head's closing one, which takes any bias away.
+        bias = record.norm == "none"
+        layers: list[nn.Module] = [convolution(record, shape.channels_in, out, 3, stride=shape.stride, bias=bias)]
+        for _ in range(shape.convolutions - 1):
+            layers += [*norm_and_activation(record, out), convolution(record, out, out, 3, bias=bias)]
+        self.convolutions = nn.Sequential(*layers)
+        self.squeeze = squeeze(record, out)
+        self.pool = mean_pool(record) if shape.stride > 1 else nn.Identity()
+        self.shortcut: nn.Module | None = None
+        if shape.channels_in != out:
+            self.shortcut = convolution(record, shape.channels_in, out, 1, bias=False)
+
+    def changed(self, features: Tensor) -> Tensor:
+        """The shortcut is cropped where valid convolutions shrink the map."""
+        ahead = self.first(features)
+        changed: Tensor = self.squeeze(self.convolutions(ahead))
+        kept = crop(self.pool(features if self.shortcut is None else ahead), changed.shape[2:])
+        return changed + (kept if self.shortcut is None else self.shortcut(kept))
 
 
-def up(record: UNetRecord, channels_in: int, channels_out: int) -> nn.Module:
-    """Doubles height and width and changes the channels."""
-    if record.up == "transposed":
-        return nn.ConvTranspose2d(channels_in, channels_out, kernel_size=2, stride=2)
-    # The 1×1 convolution comes first: it commutes with the enlargement and costs a quarter there.
-    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 1), Enlarge(2))
+class ConvNextBlock(Block):
+    """ConvNeXt units one after another (Liu et al. 2022, arXiv 2201.03545).
+
+    As in the paper, units leave width and resolution alone: a convolution as wide as its stride changes them before.
+    """
+
+    def __init__(self, record: UNetRecord, shape: BlockShape):
+        super().__init__(record, shape)
+        out, stride = shape.channels_out, shape.stride
+        self.entry: nn.Module = nn.Identity()
+        if has_entry(shape):
+            self.entry = convolution(record, shape.channels_in, out, stride, stride=stride)
+        self.convolutions = nn.Sequential(*(ConvNextUnit(record, out) for _ in range(shape.convolutions)))
+
+    def changed(self, features: Tensor) -> Tensor:
+        """One unit after another."""
+        out: Tensor = self.convolutions(self.entry(features))
+        return out
 
 
-class Enlarge(nn.Module):
-    """Bilinear enlargement by a whole factor."""
+class ConvNextUnit(nn.Module):
+    """Depthwise 7×7, norm, 1×1 to four times the channels, activation, 1×1, plus a shortcut."""
 
-    def __init__(self, factor: int):
+    def __init__(self, record: UNetRecord, channels: int):
         super().__init__()
-        self.factor = factor
+        self.layers = nn.Sequential(
+            convolution(record, channels, channels, 7, groups=channels, bias=record.norm == "none"),
+            norm(record, channels),
+            convolution(record, channels, 4 * channels, 1),
+            activation(record),
+            convolution(record, 4 * channels, channels, 1),
+            squeeze(record, channels),
+        )
 
     def forward(self, features: Tensor) -> Tensor:
-        """B C H W → B C fH fW."""
-        return F.interpolate(features, scale_factor=self.factor, mode="bilinear", align_corners=False)
+        """B C H W → the same (3 pixels less on each side when valid)."""
+        changed: Tensor = self.layers(features)
+        return changed + crop(features, changed.shape[2:])
 
 
-def crop(features: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """The middle of the map, as large as `size`; the map itself where it already is."""
-    high, wide = features.shape[-2] - size[0], features.shape[-1] - size[1]
-    if not high and not wide:
-        return features
-    top, left = high // 2, wide // 2
-    return features[..., top : top + size[0], left : left + size[1]]
+def squeeze(record: UNetRecord, channels: int) -> nn.Module:
+    """The record's squeeze-and-excitation; nothing where there is none."""
+    return nn.Identity() if record.squeeze is None else SqueezeExcitation(record, channels, record.squeeze)
 
 
-def initialise(network: nn.Module, head: nn.Conv2d) -> None:
-    """Set every convolution's weights by he-normal (truncated at two standard deviations, as Keras draws it).
+class SqueezeExcitation(nn.Module):
+    """Every channel weighed by what the whole map shows (Hu et al. 2017, arXiv 1709.01507)."""
 
-    The head starts near zero, so that at first all classes are about equally likely and no step is spent on
-    unlearning a random opinion. Source: He et al. 2015, arXiv 1502.01852.
-    """
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            # A stride-2 transposed 2×2 convolution reads each input once: its fan-in is the input channels.
-            weights_per_output = layer.weight[0].numel() if isinstance(layer, nn.Conv2d) else layer.in_channels
-            # Cutting at two deviations leaves 0.8796 of the spread.
-            deviation = (2.0 / weights_per_output) ** 0.5 / 0.87962566103423978
-            nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    nn.init.normal_(head.weight, std=0.01)
+    def __init__(self, record: UNetRecord, channels: int, reduction: int):
+        super().__init__()
+        narrow = max(1, channels // reduction)
+        self.weigh = nn.Sequential(
+            convolution(record, channels, narrow, 1), activation(record), convolution(record, narrow, channels, 1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """B C H W → the same."""
+        mean = features.mean(dim=tuple(range(2, features.ndim)), keepdim=True)
+        return features * torch.sigmoid(self.weigh(mean))

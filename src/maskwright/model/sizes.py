@@ -1,11 +1,14 @@
 """What goes in and what comes out: sizes and the field of view, from the record alone.
 
-Everything here is one walk over the network's layers in one dimension; height and width follow the same rules.
+Read from the network's layers in one dimension (`model.drawing`); height, width and depth follow the same rules.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from maskwright.errors import DataError
+from maskwright.model.drawing import drawing
+from maskwright.model.graph import reach
 from maskwright.model.record import UNetRecord
 
 
@@ -31,14 +34,19 @@ class Geometry:
         return self.before + self.stride + self.after
 
 
+@lru_cache(maxsize=256)
 def geometry(record: UNetRecord) -> Geometry:
-    """The network's geometry.
+    """The network's geometry. That of a timm encoder is not known: it is not local, and `before` and `after` are 0.
 
     >>> geometry(UNetRecord(depth=4, padding="valid")).margin
     92
     """
-    margin = _margin(record)
-    low, high = _needed(record, 0, record.stride - 1)
+    if not record.encoder.is_own:
+        return Geometry(stride=record.stride, before=0, after=0, margin=0, is_local=False)
+    layers = drawing(record)
+    output = layers.outputs[0]
+    margin = layers.nodes[output].lost // 2
+    low, high = reach(layers.nodes, output, 0, record.stride - 1)
     return Geometry(
         stride=record.stride,
         before=margin - low,  # the first output pixel stands at `margin` in the input
@@ -56,21 +64,19 @@ def output_size(record: UNetRecord, size: int) -> int | None:
     """
     if record.padding == "same":
         return size if size > 0 and size % record.stride == 0 else None
-    here = size
-    for _ in range(record.depth):
-        here -= 2 * record.convolutions
-        if here <= 0 or here % 2:
-            return None
-        here //= 2
-    here -= 2 * record.convolutions
-    for _ in range(record.depth):
-        here = 2 * here - 2 * record.up_convolutions
-    return here if here > 0 else None
+    fits = all(size > lost and (size - lost) % scale == 0 for scale, lost in _maps(record))
+    return size - 2 * geometry(record).margin if fits else None
+
+
+@lru_cache(maxsize=256)
+def _maps(record: UNetRecord) -> frozenset[tuple[int, int]]:
+    """Scale and loss of every map of the network: what must come out whole."""
+    return frozenset((node.scale, node.lost) for node in drawing(record).nodes if node.scale)
 
 
 def fitting_input(record: UNetRecord, output: int) -> int:
     """The smallest input size whose output has at least `output` pixels."""
-    size = max(1, output) + 2 * _margin(record)
+    size = max(1, output) + 2 * geometry(record).margin
     while (found := output_size(record, size)) is None or found < output:
         size += 1
     return size
@@ -85,68 +91,11 @@ def demand_fit(record: UNetRecord, *sizes: int) -> None:
     for size in sizes:
         if output_size(record, size) is not None:
             continue
-        reach = range(1, 2 * record.stride + 2 * _margin(record) + 2)
-        below = next((size - d for d in reach if output_size(record, size - d)), None)
-        above = next(size + d for d in reach if output_size(record, size + d))
+        distances = range(1, 2 * record.stride + 2 * geometry(record).margin + 2)
+        below = next((size - d for d in distances if output_size(record, size - d)), None)
+        above = next(size + d for d in distances if output_size(record, size + d))
         near = f"{above}" if below is None else f"{below} and {above}"
         raise DataError(
             f"An input of {size} pixels does not fit this network ({record.padding} padding, depth {record.depth}). "
             f"The nearest sizes that fit: {near}. The predictor pads and cuts back by itself."
         )
-
-
-def _margin(record: UNetRecord) -> int:
-    """Pixels lost on each side between the image and the logits."""
-    if record.padding == "same":
-        return 0
-    return record.convolutions + _lost_below(record, 0) + record.up_convolutions
-
-
-def _lost_below(record: UNetRecord, level: int) -> int:
-    """Pixels of this level that its skip is larger, on each side, than what comes up from below."""
-    if record.padding == "same":
-        return 0
-    lost = record.convolutions
-    if level + 1 < record.depth:
-        lost += _lost_below(record, level + 1) + record.up_convolutions
-    return 2 * lost
-
-
-def _needed(record: UNetRecord, low: int, high: int) -> tuple[int, int]:
-    """The input pixels that the output pixels low…high hang on, walking from the logits back to the image.
-
-    Each map counts its own pixels from 0, so a valid map is shifted against the map it was made from.
-    """
-    if record.stem > 1:
-        low, high = _enlarged(low, high, record.stem)
-    low, high = _level_needs(record, 0, low, high)
-    if record.stem > 1:
-        low, high = record.stem * low, record.stem * high + record.stem - 1
-    return low, high
-
-
-def _level_needs(record: UNetRecord, level: int, low: int, high: int) -> tuple[int, int]:
-    if level < record.depth:
-        low, high = _convolved(record, low, high, record.up_convolutions)
-        shift = _lost_below(record, level)
-        skip = low + shift, high + shift
-        low, high = _enlarged(low, high, 2) if record.up == "bilinear" else (low // 2, high // 2)
-        low, high = _level_needs(record, level + 1, low, high)
-        wide = 1 if record.down == "strided" and record.padding == "same" else 0  # 3×3 against 2×2
-        low, high = 2 * low - wide, 2 * high + 1
-        low, high = min(low, skip[0]), max(high, skip[1])
-    return _convolved(record, low, high, record.convolutions)
-
-
-def _convolved(record: UNetRecord, low: int, high: int, count: int) -> tuple[int, int]:
-    """What so many 3×3 convolutions look at."""
-    if record.padding == "same":
-        return low - count, high + count
-    return low, high + 2 * count
-
-
-def _enlarged(low: int, high: int, factor: int) -> tuple[int, int]:
-    """What bilinear enlargement looks at: the two neighbours of (i + ½) / factor - ½."""
-    first = (2 * low + 1 - factor) // (2 * factor)
-    last = (2 * high + 1 - factor) // (2 * factor) + 1
-    return first, last

@@ -1,0 +1,5 @@
+"""Encoders: an open list. `plain` builds the record's own blocks; any other name is a timm model."""
+
+from maskwright.model.encoders.registry import Encoder, build
+
+__all__ = ["Encoder", "build"]
