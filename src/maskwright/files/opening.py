@@ -37,7 +37,7 @@ def opened(path: str | Path, page: int | None = None) -> Iterator[Stored]:
     Whatever goes wrong in the block, in reading or in judging what was read, comes out as a `ReadError` that
     names the file. A `ReadError` raised inside gives only the predicate: "holds 3 channels. …".
     """
-    with _file(path) as file:
+    with _file(path, page) as file:
         reader = _reader_for(file)
         if page is None:
             yield reader.open(file)
@@ -46,7 +46,7 @@ def opened(path: str | Path, page: int | None = None) -> Iterator[Stored]:
         elif page == 0:
             yield reader.open(file)
         else:
-            raise ReadError(f"holds one picture; there is no page {page} (the first is 0).")
+            raise ReadError("is not there: the file holds one picture, page 0.")
 
 
 def pages_in(path: str | Path) -> int:
@@ -61,14 +61,15 @@ def pages_in(path: str | Path) -> int:
 
 
 @contextmanager
-def _file(path: str | Path) -> Iterator[BinaryIO]:
+def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
     """The file, open for the length of a block; what goes wrong there is a `ReadError` that names it."""
     path = Path(path)
+    name = path if page is None else f"{path}, page {page},"
     try:
         with path.open("rb") as file:
             yield file
     except ReadError as error:
-        raise ReadError(f"{path} {error}") from error.__cause__
+        raise ReadError(f"{name} {error}") from error.__cause__
     except FileNotFoundError:
         raise ReadError(f"{path} does not exist; an image file was expected there. Check the path.") from None
     except (IsADirectoryError, PermissionError) as error:
@@ -77,7 +78,7 @@ def _file(path: str | Path) -> Iterator[BinaryIO]:
         raise
     except Exception as error:
         raise ReadError(
-            f"{path} cannot be read as the image it should be ({type(error).__name__}: {error}). "
+            f"{name} cannot be read as the image it should be ({type(error).__name__}: {error}). "
             "It is damaged or was cut short: copy, download or export it again."
         ) from error
 

@@ -68,7 +68,7 @@ class Tiff:
         """One of the full pictures."""
         stack = _known_stack(file)
         if not 0 <= page < stack.count:
-            raise ReadError(f"has {stack.count} pages, the first being 0; there is no page {page}.")
+            raise ReadError(f"is not there: the file has {stack.count} pages, the first being 0.")
         tiff = _tiff(file)
         if stack.behind == 1:
             return _stored(_page_at(tiff, stack.places[page]), file)
