@@ -62,7 +62,7 @@ def _places(path: Path, size: tuple[int, int]) -> NDArray[np.intp]:
             f"{path} is {values_HW.shape[0]}×{values_HW.shape[1]}, its image {size[0]}×{size[1]} (height × width). "
             "Masks must match their image; crop or redraw the mask."
         )
-    shown = np.flatnonzero(values_HW)
+    shown = np.flatnonzero(values_HW != 0)  # of truths it is ten times faster than of numbers
     found = values_HW.ravel()[shown]
     if len(found) and (found != found[0]).any():
         raise DataError(
