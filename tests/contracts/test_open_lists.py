@@ -4,6 +4,7 @@ Each contract is a function over one part, so that a planted part that breaks it
 """
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -313,7 +314,7 @@ def says_nothing_of_what_it_does_not_know(layout, tmp_path):
 
 
 def gives_pairs_that_are_there(layout, root):
-    """Pairs of files that exist, each image once, with a reason; or None."""
+    """Pairs of files that exist, each image once, with a reason; or None. A mask may be a folder of objects."""
     found = layout(root)
     if found is None:
         return
@@ -324,7 +325,10 @@ def gives_pairs_that_are_there(layout, root):
     assert len(set(images)) == len(images)
     for entry in found.entries:
         assert entry.image.is_file()
-        assert entry.mask is None or entry.mask.is_file()
+        there = Path.is_dir if entry.objects == "files" else Path.is_file
+        assert entry.mask is None or there(entry.mask)
+        assert entry.page is None, "stacks are taken apart later"
+        assert all(rival.is_file() for rival in entry.rivals)
         assert entry.split in {None, "train", "val", "test"}
 
 
@@ -334,11 +338,15 @@ def usual_folders(root):
         "two folders": ("images/{}.png", "masks/{}.png"),
         "one folder": ("{}.png", "{}_mask.png"),
         "splits": ("train/images/{}.png", "train/masks/{}.png"),
+        "pets": ("images/{}.jpg", "annotations/trimaps/{}.png"),
+        "cars": ("train_hq/{}.jpg", "train_masks/{}_mask.png"),
+        "stacks": ("{}-volume.tif", "{}-labels.tif"),
+        "objects": ("stage1_train/{0}/images/{0}.png", "stage1_train/{0}/masks/1.png"),
     }
     for name, (image, mask) in places.items():
         for stem in "abc":
             for place in (image, mask):
-                (root / name / place).parent.mkdir(parents=True, exist_ok=True)
+                (root / name / place.format(stem)).parent.mkdir(parents=True, exist_ok=True)
             write_image(root / name / image.format(stem), np.full((4, 4, 1), 9, np.uint8))
             write_mask(root / name / mask.format(stem), np.eye(4, dtype=np.uint8), MaskStyle())
         yield root / name
@@ -353,6 +361,11 @@ def test_every_layout_says_nothing_of_what_it_does_not_know(part, tmp_path):
 def test_every_layout_gives_pairs_that_are_there(part, tmp_path):
     for root in usual_folders(tmp_path):
         gives_pairs_that_are_there(part, root)
+
+
+def test_each_layout_knows_some_usual_folder(tmp_path):
+    """All but lists of pairs, which are texts. So a layout that is new brings its folder along."""
+    assert {recognise(root)[0] for root in usual_folders(tmp_path)} == set(layouts.names()) - {"lists"}
 
 
 def test_each_usual_folder_is_known_to_some_layout(tmp_path):

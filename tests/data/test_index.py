@@ -114,13 +114,6 @@ def test_pixels_that_are_no_numbers_are_told(paint):
     assert "--skip a.tif" in message(paint)
 
 
-def test_several_pages_are_told(paint):
-    paint.images("images/b.png")
-    paint.masks("masks/a.png", "masks/b.png")
-    tifffile.imwrite(paint.root / "images/a.tif", np.zeros((3, 8, 10), np.uint8), photometric="minisblack")
-    assert "a.tif is a stack of 3 pages" in message(paint, ReadError)
-
-
 @pytest.mark.parametrize(
     ("extra", "other"), [("images/lone.png", "mask"), ("masks/lone.png", "image"), ("masks/lone_mask.png", "image")]
 )

@@ -250,3 +250,18 @@ def test_a_copy_with_other_classes_forgets_the_old_ones():
 def test_classes_save_and_load(tmp_path):
     labels, _ = infer(counted([0, 1, 2, 255]), PALETTE)
     assert Labels.load(labels.save(tmp_path / "labels.json")) == labels
+
+
+@pytest.mark.parametrize(
+    ("classes", "background"),
+    [
+        ({"background": 0, "cell": 255}, 0),
+        ({"cell": 255, "rest": 0}, 1),
+        ({"cell": 0, "Background": 255}, 1),
+        ({"cat": 1, "dog": 2}, None),
+        ({"pet": 1, "background": 2, "outline": 3}, 1),
+        ({"sky": 0, "road": 1, "car": 2}, None),
+    ],
+)
+def test_the_background_is_the_class_of_that_name_or_of_two_the_one_of_value_0(classes, background):
+    assert declared(classes, (), GREY).background == background

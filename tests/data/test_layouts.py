@@ -37,6 +37,10 @@ CASES = {
     "kind, then split without test masks": (
         "split_folders", ["images/train/a.png masks/train/a.png train", "images/test/b.png - test"],
     ),
+    "tgs salt": ("paired_folders", ["images/000e218f21.png masks/000e218f21.png -"]),
+    "tgs salt unpacked": (
+        "split_folders", ["train/images/000e.png train/masks/000e.png train", "test/images/001b.png - test"],
+    ),
     "one folder": ("one_folder", ["a.jpg a_mask.png -", "b.jpg b_mask.png -"]),
     "one folder of capitals": ("one_folder", ["a.png a_L.png -", "b_im.png b_P.png -", "c.tif c-mask.png -"]),
 }  # fmt: skip
@@ -65,6 +69,8 @@ def test_a_folder_is_recognised(case, paint):
     painted(paint, lines)
     paint.write("README.md", "about these data")
     paint.write("notes.txt", "line of words\n")
+    paint.write("depths.csv", "id,z\n000e218f21,306\n")
+    paint.write("train.csv", "id,rle_mask\n000e218f21,1 5\n")
     paint.write(".DS_Store", b"\0\1")
 
     name, pairs = recognise(paint.root)

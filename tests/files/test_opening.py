@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image, ImageFile
 
 from maskwright.errors import ReadError
-from maskwright.files import Stored, opening, read_header, read_image, read_mask, readers
+from maskwright.files import Stored, opening, pages_in, read_header, read_image, read_mask, readers
 
 READS = [read_image, read_mask, read_header]
 
@@ -230,6 +230,26 @@ def test_a_users_own_reader_is_asked_too(tmp_path, monkeypatch):
     assert read_mask(tmp_path / "image").values.tolist() == [[3, 2, 1], [6, 5, 4]]
     with pytest.raises(ReadError, match="bad has rows of unequal length"):
         read_image(tmp_path / "bad")
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_file_that_is_no_stack_has_one_page(kind, tmp_path):
+    path = tmp_path / "image"
+    path.write_bytes(WHOLE[kind])
+
+    assert pages_in(path) == 1
+    np.testing.assert_array_equal(read_image(path, page=0), read_image(path))
+    with pytest.raises(ReadError, match=r"image .*there is no page 1"):
+        read_image(path, page=1)
+
+
+def test_pages_of_what_is_no_picture_are_not_counted(tmp_path):
+    (tmp_path / "notes.tif").write_text("no picture at all")
+
+    with pytest.raises(ReadError, match=r"notes\.tif holds text"):
+        pages_in(tmp_path / "notes.tif")
+    with pytest.raises(ReadError, match=r"lost\.tif does not exist"):
+        pages_in(tmp_path / "lost.tif")
 
 
 def test_importing_the_floor_loads_no_library_of_formats():

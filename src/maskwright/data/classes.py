@@ -1,7 +1,9 @@
-"""Which classes a data set has: stated, listed, or inferred."""
+"""Which classes a data set has: stated, published, listed, or inferred."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from maskwright.data import dataset_file, labels
 from maskwright.data.dataset_file import DatasetFile
@@ -13,24 +15,47 @@ from maskwright.files import MaskStyle
 CLASS_LISTS = ("classes.txt", "codes.txt", "class_names.txt", "labels.txt")
 
 
-def choose(root: Path, stated: DatasetFile, measured: list[tuple[Sample, MaskStyle | None]]) -> tuple[Labels, str]:
-    """The classes of a data set, and why: stated in its dataset.yaml, listed in a file, or shown by the masks.
+def choose(
+    root: Path,
+    stated: DatasetFile,
+    measured: list[tuple[Sample, MaskStyle | None]],
+    published: Mapping[str, tuple[int, ...]] | None = None,
+) -> tuple[Labels, str]:
+    """The classes of a data set, and why: stated in its dataset.yaml, known of a data set that is published, listed in
+    a file, or shown by the masks.
 
     Raises:
         DataError: a mask has a value that is no class, or palettes differ from mask to mask.
     """
     style = _common_style([style for _, style in measured if style])
-    counts = {sample.mask: sample.values for sample, _ in measured if sample.mask}
+    counts = {sample.mask_shown: sample.values for sample, _ in measured if sample.mask}
     if stated.classes is not None:
-        chosen = labels.declared(stated.classes, stated.ignore, style)
-        for file, of_file in counts.items():
-            if strange := [value for value in of_file if value not in chosen.label_of]:
-                raise DataError(chosen.complaint(strange, sum(of_file[v] for v in strange), root / file))
-        return chosen, f"classes as {dataset_file.NAME} states them"
+        return _checked(stated.classes, stated, style, counts, root), f"classes as {dataset_file.NAME} states them"
+    if published is not None:
+        left_out = {labels.value_of(value) for value in stated.ignore}
+        kept = {name: values for name, values in published.items() if not left_out.intersection(values)}
+        reason = "classes as published: " + ", ".join(f"{values[0]} {name}" for name, values in kept.items())
+        return _checked(kept, stated, style, counts, root), reason
     names = _class_list(root)
+    if names and len(names) != 2 and any(sample.objects for sample, _ in measured):
+        names = None  # a list of other things: objects and what is none are two
     if not names:
         _demand_one_palette(measured)
     return labels.infer(counts, style, names, [labels.value_of(value) for value in stated.ignore])
+
+
+def _checked(
+    classes: Mapping[str, Any],
+    stated: DatasetFile,
+    style: MaskStyle,
+    counts: Mapping[str, Mapping[int, int]],
+    root: Path,
+) -> Labels:
+    chosen = labels.declared(classes, stated.ignore, style)
+    for file, of_file in counts.items():
+        if strange := [value for value in of_file if value not in chosen.label_of]:
+            raise DataError(chosen.complaint(strange, sum(of_file[v] for v in strange), root / file))
+    return chosen
 
 
 def _common_style(styles: list[MaskStyle]) -> MaskStyle:

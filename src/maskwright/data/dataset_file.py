@@ -1,14 +1,60 @@
 """`dataset.yaml`: what a person states about a data set. What it says is law; what it leaves out is inferred."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from maskwright.errors import DataError
 from maskwright.records import Record
 
 NAME = "dataset.yaml"
+
+
+class SplitFile(Record):
+    """Which images are for what: patterns, or how many are to be drawn."""
+
+    train: tuple[str, ...] = ()
+    val: tuple[str, ...] | float | None = None
+    test: tuple[str, ...] | float | None = None
+    """A number below 1 is a share of the labelled images, a whole number from 1 that many of them."""
+    stratify: bool = False
+    """Whether each part is to show as much foreground as all; see `split.Draw`."""
+    seed: int = 0
+    """Another one draws other images."""
+
+    @field_validator("val", "test", mode="before")
+    @classmethod
+    def _patterns_or_share(cls, value: Any) -> Any:
+        """Texts are no numbers here, nor truths."""
+        if value is None or isinstance(value, list | tuple):
+            return value
+        if isinstance(value, bool | str) or not isinstance(value, int | float):
+            raise ValueError(  # noqa: TRY004 - pydantic tells only these
+                "expected a list of patterns, a share such as 0.2 or a number of images"
+            )
+        return checked_share(value)
+
+    def patterns(self, part: Literal["train", "val", "test"]) -> tuple[str, ...]:
+        """The patterns of a part."""
+        value = getattr(self, part)
+        return value if isinstance(value, tuple) else ()
+
+    def share(self, part: Literal["val", "test"]) -> float | None:
+        """How many images are to be drawn for a part."""
+        value = getattr(self, part)
+        return None if isinstance(value, tuple) else value
+
+
+def checked_share(value: float) -> float:
+    """The number again, if it is a share between 0 and 1 or a whole number of images.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not 0 < value < 1 and not (value >= 1 and float(value).is_integer()):
+        raise ValueError("a share lies between 0 and 1, a number of images is a whole one")
+    return value
 
 
 class DatasetFile(Record):
@@ -19,8 +65,9 @@ class DatasetFile(Record):
     masks: drawn
     classes: {background: 0, crack: 255}      # or {road: "#804080", car: ["#400080", "#4000c0"]}
     ignore: [128]
-    split: {test: ["2[4-9].png"], val: ["1?.png"]}
+    split: {test: ["2[4-9].png"], val: ["1?.png"]}     # or {val: 0.2, stratify: true, seed: 1}
     skip: ["img_07*"]
+    instances: true           # masks hold a number for each object, 0 for background
     """
 
     path: str | None = None
@@ -28,8 +75,15 @@ class DatasetFile(Record):
     masks: str | None = None
     classes: dict[str, Any] | None = Field(None, min_length=2)
     ignore: tuple[int | str, ...] = ()
-    split: dict[Literal["train", "val", "test"], tuple[str, ...]] = {}
+    split: SplitFile = SplitFile()
     skip: tuple[str, ...] = ()
+    instances: bool = False
+
+    @model_validator(mode="after")
+    def _objects_have_no_names(self) -> Self:
+        if self.instances and self.ignore:
+            raise ValueError("instances: true takes every value above 0 for an object, so there is none to ignore")
+        return self
 
 
 def speaks_of_colours(stated: DatasetFile) -> bool:

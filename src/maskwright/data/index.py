@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from maskwright.data.dataset_file import DatasetFile
 from maskwright.data.labels import Labels
 from maskwright.data.layouts import Entry, Pairs, recognise
 from maskwright.data.layouts.folders import paired_folders
+from maskwright.data.layouts.name_lists import by_lists
 from maskwright.data.names import matches, relative, unique_names
-from maskwright.data.sample import Sample, Split, count, measure
+from maskwright.data.objects import pieces, read_objects
+from maskwright.data.sample import Sample, Split, count, measure, values_of
+from maskwright.data.stacks import taken_apart
 from maskwright.errors import DataError
 from maskwright.files import MaskStyle, read_image, read_mask
 from maskwright.records import Record
@@ -36,14 +40,34 @@ class Samples(Record):
 
     def image(self, sample: Sample) -> NDArray[Any]:
         """The sample's image, H W C, as stored."""
-        return read_image(Path(self.root) / sample.image)
+        return read_image(Path(self.root) / sample.image, sample.page)
 
     def labels_of(self, sample: Sample) -> NDArray[np.uint8]:
         """The sample's labels, H W uint8."""
+        path = self._mask_of(sample)
+        if sample.objects:
+            values_HW: NDArray[Any] = values_of(path, sample.objects, (sample.height, sample.width), sample.page)
+        else:
+            values_HW = read_mask(path, sample.page, colour=self.labels.style.mode == "colour").values
+        return self.labels.encode(values_HW, Path(self.root) / sample.mask_shown)
+
+    def objects_of(self, sample: Sample) -> NDArray[np.int32] | None:
+        """The sample's objects, H W int32: 0 where there is none, then 1 … N, a number an object.
+
+        Where masks tell objects apart, those; where they tell foreground from background, its connected pieces, of
+        pixels that share a side, ignored ones being of none; None where there are more classes.
+        """
+        path = self._mask_of(sample)
+        if sample.objects:
+            return read_objects(path, sample.objects, (sample.height, sample.width), sample.page)
+        if self.labels.count != 2 or (background := self.labels.background) is None:
+            return None
+        return pieces(self.labels_of(sample) == 1 - background)
+
+    def _mask_of(self, sample: Sample) -> Path:
         if sample.mask is None:
             raise DataError(f"{sample.image} has no mask.")
-        path = Path(self.root) / sample.mask
-        return self.labels.encode(read_mask(path, colour=self.labels.style.mode == "colour").values, path)
+        return Path(self.root) / sample.mask
 
 
 def index(
@@ -52,30 +76,43 @@ def index(
     test: Sequence[str] = (),
     val: Sequence[str] = (),
     skip: Sequence[str] = (),
+    share: float | None = None,
+    test_share: float | None = None,
+    stratify: bool = False,
+    split_seed: int = 0,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Samples:
     """The samples of a folder, each opened, checked and measured.
 
-    test, val, skip: names or patterns such as `2[4-9].png`, besides those in `dataset.yaml`.
+    test, val, skip: names or patterns such as `2[4-9].png`, besides those in `dataset.yaml`. A page of a stack is
+    called `stack_07`, from 0.
+    share, test_share: how many labelled images to draw for validation and test, below 1 a share, else a number.
+    stratify: draw such that each part shows as much foreground as all; the share is then exact. See `split.Draw`.
+    split_seed: another one draws other images. What is not given here is as `dataset.yaml` has it.
     progress: told how many files of how many have been read.
 
     Raises:
         DataError, ReadError: something does not pair, open or fit; names the file and what to do.
+        SettingError: a share is none.
     """
     root, stated = dataset_file.find(data)
+    draw = split.Draw.stated(stated, share, test_share, stratify, split_seed)
     layout, pairs = _pairs(root, stated)
     patterns = (*stated.skip, *skip)
     kept = [entry for entry in _settled(pairs.entries, root, patterns) if not _left_out(entry, root, patterns)]
     _demand_pairs(pairs, root, patterns)
+    if stated.instances:
+        kept = [entry if entry.objects else replace(entry, objects="values") for entry in kept]
+    kept = [page for page in taken_apart(kept, workers) if not _left_out(page, root, patterns)]
     if not any(entry.mask for entry in kept):
         raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
     measured = _measured(root, kept, workers, progress, colour=dataset_file.speaks_of_colours(stated))
-    chosen, reason = classes.choose(root, stated, measured)
-    samples = split.assign([sample for sample, _ in measured], root, stated, test, val)
-    return Samples(
-        root=str(root.resolve()), layout=layout, notes=(pairs.reason, reason), labels=chosen, samples=tuple(samples)
-    )
+    chosen, reason = classes.choose(root, stated, measured, pairs.classes)
+    shown = [entry.shown[0] for entry in kept]
+    samples, drawn = split.assign([sample for sample, _ in measured], shown, root, stated, test, val, draw, chosen)
+    notes = (pairs.reason, reason, *([drawn] if drawn else []))
+    return Samples(root=str(root.resolve()), layout=layout, notes=notes, labels=chosen, samples=tuple(samples))
 
 
 def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
@@ -87,7 +124,7 @@ def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
     pairs = paired_folders(root / stated.images, root / stated.masks)
     if pairs is None:
         raise DataError(f"{root / stated.images} or {root / stated.masks} holds no pictures.")
-    return "stated", pairs
+    return "stated", by_lists(root, pairs)
 
 
 def _demand_pairs(pairs: Pairs, root: Path, patterns: Iterable[str]) -> None:
@@ -110,17 +147,19 @@ def _settled(entries: Iterable[Entry], root: Path, patterns: Sequence[str]) -> I
                 f"Both {masks[0]} and {masks[1]} could be the mask of {entry.image}. Keep one, or leave one out with "
                 f"--skip {relative(masks[1], root)}."
             )
-        yield Entry(entry.image, masks[0] if masks else None, entry.split)
+        yield replace(entry, mask=masks[0] if masks else None, rivals=())
 
 
 def _left_out(entry: Entry, root: Path, patterns: Sequence[str]) -> bool:
-    return any(matches(path, root, patterns) for path in (entry.image, entry.mask) if path)
+    """Whether a pattern means the image or its mask; of a page, its own name or that of the whole stack."""
+    whole = tuple(path for path in (entry.image, entry.mask) if path)
+    return any(matches(path, root, patterns) for path in {*whole, *entry.shown})
 
 
 def _measured(
     root: Path, entries: list[Entry], workers: int, progress: Callable[[int, int], None] | None, *, colour: bool
 ) -> list[tuple[Sample, MaskStyle | None]]:
-    names = unique_names([entry.image for entry in entries], root)
+    names = unique_names([entry.shown[0] for entry in entries], root)
     measured: list[tuple[Sample, MaskStyle | None]] = []
     with ThreadPoolExecutor(workers) as pool:  # decoders release the interpreter lock
         jobs = [pool.submit(measure, root, entry, name) for entry, name in zip(entries, names, strict=True)]
@@ -143,8 +182,8 @@ def _in_colour(root: Path, measured: list[tuple[Sample, MaskStyle | None]]) -> l
     """Among coloured masks one that happens to be all grey is a coloured one too."""
     out: list[tuple[Sample, MaskStyle | None]] = []
     for sample, style in measured:
-        if style and style.mode != "colour" and sample.mask:
-            mask = read_mask(root / sample.mask, colour=True)
+        if style and style.mode != "colour" and sample.mask and not sample.objects:
+            mask = read_mask(root / sample.mask, sample.page, colour=True)
             out.append((sample.model_copy(update={"values": count(mask)}), mask.style))
         else:
             out.append((sample, style))

@@ -56,6 +56,15 @@ class Labels(Record):
         known = {value: label for label, c in enumerate(self.classes) for value in c.values}
         return known | dict.fromkeys(self.ignored, IGNORED)
 
+    @property
+    def background(self) -> int | None:
+        """The label of the class called background; of two classes else the one of value 0; None if all are shown
+        for their own sake.
+        """
+        named = [label for label, c in enumerate(self.classes) if c.name.strip().lower() == "background"]
+        zeros = [label for label, c in enumerate(self.classes) if 0 in c.values and self.count == 2]
+        return next(iter(named + zeros), None)
+
     def encode(self, values_HW: NDArray[Any], file: object = "the mask") -> NDArray[np.uint8]:
         """Labels, H W uint8, of a mask's values.
 
@@ -124,7 +133,8 @@ def _unnamed(values: list[int], counts: Mapping[str, Mapping[int, int]], style: 
         raise DataError(
             f"The masks hold {len(values)} different values, {worst} alone {len(counts[worst])}; a mask has one value "
             "a class. They look like pictures, or like masks saved as JPEG or resized with smooth edges. Save masks as "
-            "PNG, or name the values in dataset.yaml (classes: NAME: VALUE)."
+            "PNG, or name the values in dataset.yaml (classes: NAME: VALUE); if each object has a value of its own, "
+            "say instances: true there."
         )
     if style.mode == "colour" and len(values) > 1:
         return _colours(values, style)

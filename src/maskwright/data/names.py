@@ -28,6 +28,11 @@ def relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path.resolve())
 
 
+def page_path(path: Path, page: int | None, pages: int) -> Path:
+    """What a page of a stack would be called if it were a file of its own: `stack_07.tif`; sorts as the pages do."""
+    return path if page is None else path.with_stem(f"{path.stem}_{page:0{len(str(pages - 1))}}")
+
+
 def matches(path: Path, root: Path, patterns: Iterable[str]) -> bool:
     """Whether a pattern means the file, by its name or its path in the folder, with or without the ending."""
     inside = Path(relative(path, root))

@@ -7,21 +7,23 @@ itself.
 """
 
 from maskwright.files.images import read_header, read_image, write_image
-from maskwright.files.listing import IMAGE_SUFFIXES, files_in
+from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask
-from maskwright.files.opening import MAX_PIXELS
+from maskwright.files.opening import MAX_PIXELS, pages_in
 from maskwright.files.readers import Reader, readers
 from maskwright.files.stored import Header, Stored
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "STACK_SUFFIXES",
     "Header",
     "Mask",
     "MaskStyle",
     "Reader",
     "Stored",
     "files_in",
+    "pages_in",
     "read_header",
     "read_image",
     "read_mask",

@@ -11,7 +11,7 @@ from maskwright.files.stored import Array, Header, image_of
 from maskwright.records import replacing
 
 
-def read_header(path: str | Path) -> Header:
+def read_header(path: str | Path, page: int | None = None) -> Header:
     """Height, width, channels and type that `read_image` would give, without decoding a pixel.
 
     A header may speak of more pixels than can be read at once; `read_image` is the one that refuses them.
@@ -19,11 +19,11 @@ def read_header(path: str | Path) -> Header:
     Raises:
         ReadError: as for `read_image`.
     """
-    with opened(path) as stored:
+    with opened(path, page) as stored:
         return stored.header
 
 
-def read_image(path: str | Path) -> Array:
+def read_image(path: str | Path, page: int | None = None) -> Array:
     """The picture in a file as an array (H, W, C) of uint8, uint16 or float32, upright.
 
     - Grey gives C = 1, colour C = 3 in the order red, green, blue; a TIFF of more bands gives them all.
@@ -36,14 +36,15 @@ def read_image(path: str | Path) -> Array:
     - An EXIF orientation is applied.
     - 8- and 16-bit samples keep their values. Other integers become float32 if that is exact; floats of 16
       and 64 bits become float32.
-    - A file that holds several pictures (pages, frames of an animation) is refused: which one is meant is not
-      ours to guess. Thumbnails, overviews and a camera's preview do not count.
+    - Of a TIFF of several pages, `page` says which one is meant, from 0; `pages_in` says how many there are.
+      Without it a file of several pictures (pages, frames of an animation) is refused: which one is meant is
+      not ours to guess. Thumbnails, overviews and a camera's preview do not count.
 
     Raises:
-        ReadError: the file is missing, damaged, cut short, of another kind, a stack, or too large; says what
-        to do.
+        ReadError: the file is missing, damaged, cut short, of another kind, a stack, or too large, or has no
+        such page; says what to do.
     """
-    with opened(path) as stored:
+    with opened(path, page) as stored:
         check_size(stored)
         return image_of(stored)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from maskwright.errors import ReadError
-from maskwright.files.readers import readers
+from maskwright.files.readers import Reader, paged, readers
 
 # What file managers leave behind. Hidden files are passed over anyway.
 _LITTER: Final = {"thumbs.db", "ehthumbs.db", "desktop.ini"}
@@ -16,11 +16,17 @@ _LITTER: Final = {"thumbs.db", "ehthumbs.db", "desktop.ini"}
 class _Suffixes(Set[str]):
     """The suffixes of all readers at the time of asking, so that a plug-in's are among them."""
 
+    def __init__(self, *, of_stacks: bool = False):
+        self._of_stacks = of_stacks
+
     def __contains__(self, suffix: object) -> bool:
-        return any(suffix in reader.suffixes for _, reader in readers.items())
+        return any(suffix in reader.suffixes for reader in self._readers())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({suffix for _, reader in readers.items() for suffix in reader.suffixes}))
+        return iter(sorted({suffix for reader in self._readers() for suffix in reader.suffixes}))
+
+    def _readers(self) -> Iterator[type[Reader]]:
+        return (reader for _, reader in readers.items() if paged(reader) or not self._of_stacks)
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -33,6 +39,9 @@ IMAGE_SUFFIXES: Final[Set[str]] = _Suffixes()
 """Suffixes of the files worth looking at, lower case with the dot: `.png`, `.tif` …, as the readers name
 them.
 """
+
+STACK_SUFFIXES: Final[Set[str]] = _Suffixes(of_stacks=True)
+"""Those of them whose files may hold several pages: `.tif`, `.tiff`."""
 
 
 def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> list[Path]:

@@ -48,7 +48,7 @@ class Mask:
     style: MaskStyle
 
 
-def read_mask(path: str | Path, *, colour: bool = False) -> Mask:
+def read_mask(path: str | Path, page: int | None = None, *, colour: bool = False) -> Mask:
     """The values of a mask file as an array (H, W) of integers, upright, with the style they are stored in.
 
     - Grey gives the stored value: 0–255 in uint8, 0–65535 in uint16; 1-bit gives 0 and 1, 4-bit 0 to 15.
@@ -61,12 +61,12 @@ def read_mask(path: str | Path, *, colour: bool = False) -> Mask:
       into 255; `colour=True` reads any 8-bit file as the colours it shows.
     - Whole numbers in a signed, 32-bit or float TIFF are read as uint16, or as uint32 or int32 where they
       need it; the style then says uint16, as no mask of more bits is written.
-    - Alpha is dropped and an EXIF orientation applied, as in `read_image`.
+    - Alpha is dropped, an EXIF orientation applied and a page of a stack chosen, as in `read_image`.
 
     Raises:
         ReadError: as for `read_image`; or the values are no whole numbers, or the channels no colour.
     """
-    with opened(path) as stored:
+    with opened(path, page) as stored:
         check_size(stored)
         if colour:
             return _colours(image_of(stored))

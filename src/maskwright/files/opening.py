@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from maskwright.errors import ReadError
-from maskwright.files.readers import Reader, readers
+from maskwright.files.readers import Reader, paged, readers
 from maskwright.files.stored import Stored
 
 MAX_PIXELS: Final = 1_000_000_000
@@ -29,18 +29,47 @@ _STRANGERS: Final = (
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Stored]:
+def opened(path: str | Path, page: int | None = None) -> Iterator[Stored]:
     """The picture in a file, for the length of a block; the kind of file is told by its first bytes.
+
+    page: which one of a stack, from 0; None: the only one.
 
     Whatever goes wrong in the block, in reading or in judging what was read, comes out as a `ReadError` that
     names the file. A `ReadError` raised inside gives only the predicate: "holds 3 channels. …".
     """
+    with _file(path, page) as file:
+        reader = _reader_for(file)
+        if page is None:
+            yield reader.open(file)
+        elif (stacks := paged(reader)) is not None:
+            yield stacks.open_page(file, page)
+        elif page == 0:
+            yield reader.open(file)
+        else:
+            raise ReadError("is not there: the file holds one picture, page 0.")
+
+
+def pages_in(path: str | Path) -> int:
+    """How many pictures a file holds that `read_image(path, page)` can tell apart: the pages of a TIFF; else 1.
+
+    Raises:
+        ReadError: the file is missing, damaged or of another kind.
+    """
+    with _file(path) as file:
+        stacks = paged(_reader_for(file))
+        return 1 if stacks is None else stacks.pages(file)
+
+
+@contextmanager
+def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
+    """The file, open for the length of a block; what goes wrong there is a `ReadError` that names it."""
     path = Path(path)
+    name = path if page is None else f"{path}, page {page},"
     try:
         with path.open("rb") as file:
-            yield _reader_for(file).open(file)
+            yield file
     except ReadError as error:
-        raise ReadError(f"{path} {error}") from error.__cause__
+        raise ReadError(f"{name} {error}") from error.__cause__
     except FileNotFoundError:
         raise ReadError(f"{path} does not exist; an image file was expected there. Check the path.") from None
     except (IsADirectoryError, PermissionError) as error:
@@ -49,7 +78,7 @@ def opened(path: str | Path) -> Iterator[Stored]:
         raise
     except Exception as error:
         raise ReadError(
-            f"{path} cannot be read as the image it should be ({type(error).__name__}: {error}). "
+            f"{name} cannot be read as the image it should be ({type(error).__name__}: {error}). "
             "It is damaged or was cut short: copy, download or export it again."
         ) from error
 

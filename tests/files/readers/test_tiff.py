@@ -6,7 +6,8 @@ import tifffile
 from PIL import Image
 
 from maskwright.errors import ReadError
-from maskwright.files import Header, read_header, read_image, read_mask
+from maskwright.files import Header, pages_in, read_header, read_image, read_mask
+from maskwright.files.readers import tiff
 
 LAYOUTS = [{}, {"rowsperstrip": 3}, {"tile": (16, 16)}]
 
@@ -120,22 +121,106 @@ def test_complex_numbers_are_refused(tmp_path):
         read_image(tmp_path / "image.tif")
 
 
-@pytest.mark.parametrize(
+STACKS = pytest.mark.parametrize(
     "options",
     [
         {"photometric": "minisblack"},
         {"imagej": True},
         {"photometric": "minisblack", "metadata": None},
+        {"photometric": "minisblack", "metadata": None, "compression": "zlib", "rowsperstrip": 3},
         {"photometric": "minisblack", "truncate": True},
+        {"photometric": "minisblack", "truncate": True, "byteorder": ">"},
         {"ome": True, "metadata": {"axes": "ZYX"}},
     ],
 )
+
+
+@STACKS
 def test_a_stack_is_refused_with_its_pages_counted(options, tmp_path):
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 8, 9), np.uint8), **options)
 
     for read in (read_image, read_header, read_mask):
         with pytest.raises(ReadError, match=r"stack\.tif is a stack of 5 pages of 9×8 pixels.*Split it"):
             read(tmp_path / "stack.tif")
+
+
+@STACKS
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_each_page_of_a_stack_is_read_as_painted(options, dtype, tmp_path, paint):
+    volume = paint(5, 8, 9).astype(dtype)
+    tifffile.imwrite(tmp_path / "stack.tif", volume, **options)
+
+    assert pages_in(tmp_path / "stack.tif") == 5
+    for number, page in enumerate(volume):
+        image = read_image(tmp_path / "stack.tif", page=number)
+        np.testing.assert_array_equal(image, page[:, :, None], strict=True)
+        assert image.dtype.isnative
+        np.testing.assert_array_equal(read_mask(tmp_path / "stack.tif", page=number).values, page)
+        assert read_header(tmp_path / "stack.tif", page=number) == Header(8, 9, 1, dtype)
+
+
+@STACKS
+@pytest.mark.parametrize("page", [5, 99, -1])
+def test_a_page_that_is_not_there_is_told(options, page, tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 8, 9), np.uint8), **options)
+
+    for read in (read_image, read_header, read_mask):
+        with pytest.raises(ReadError, match=rf"stack\.tif has 5 pages, the first being 0; there is no page {page}"):
+            read(tmp_path / "stack.tif", page=page)
+
+
+def test_coloured_pages_are_read_though_one_description_serves_them_all(tmp_path, paint):
+    volume = paint(3, 8, 9, 3)
+    for truncate in (False, True):
+        tifffile.imwrite(tmp_path / "stack.tif", volume, photometric="rgb", truncate=truncate)
+        for number, page in enumerate(volume):
+            np.testing.assert_array_equal(read_image(tmp_path / "stack.tif", page=number), page)
+
+
+def test_pages_may_be_unlike_and_smaller_copies_of_them_do_not_count(tmp_path, paint):
+    pages = [paint(16, 16), paint(10, 12), paint(4, 6, 3)]
+    with tifffile.TiffWriter(tmp_path / "stack.tif") as writer:
+        for page in pages:
+            kind = "rgb" if page.ndim == 3 else "minisblack"
+            writer.write(page, photometric=kind, metadata=None)
+            writer.write(page[::2, ::2], photometric=kind, metadata=None, subfiletype=1)
+
+    assert pages_in(tmp_path / "stack.tif") == 3
+    for number, page in enumerate(pages):
+        np.testing.assert_array_equal(read_image(tmp_path / "stack.tif", page=number).squeeze(), page)
+
+
+def test_the_only_picture_of_a_file_is_its_page_0(tmp_path, paint):
+    tifffile.imwrite(tmp_path / "image.tif", paint(8, 9), photometric="minisblack")
+
+    assert pages_in(tmp_path / "image.tif") == 1
+    np.testing.assert_array_equal(read_image(tmp_path / "image.tif", page=0)[:, :, 0], paint(8, 9))
+
+
+def test_pages_are_counted_once_however_many_are_read(tmp_path, paint, monkeypatch):
+    tifffile.imwrite(tmp_path / "stack.tif", paint(40, 4, 5), photometric="minisblack")
+    looked, count = [], tiff._stack
+    monkeypatch.setattr(tiff, "_stack", lambda *args: looked.append(0) or count(*args))
+
+    for page in range(40):
+        read_image(tmp_path / "stack.tif", page=page)
+
+    assert len(looked) == 1
+
+
+def test_a_stack_written_anew_is_counted_anew(tmp_path, paint):
+    for pages in (4, 7):
+        tifffile.imwrite(tmp_path / "stack.tif", paint(pages, 4, 5), photometric="minisblack")
+        assert pages_in(tmp_path / "stack.tif") == pages
+
+
+def test_a_missing_part_of_a_stack_is_told(tmp_path, paint):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, paint(5, 64, 64), photometric="minisblack", truncate=True)
+    path.write_bytes(path.read_bytes()[: -2 * 64 * 64])
+
+    with pytest.raises(ReadError, match="pixels are missing"):
+        read_image(path, page=0)
 
 
 def test_a_solid_of_voxels_is_refused(tmp_path):

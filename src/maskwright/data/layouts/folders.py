@@ -1,14 +1,16 @@
 """One folder of images beside one of masks, or both kinds in one folder told apart by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from maskwright.data.layouts.name_lists import by_lists
 from maskwright.data.layouts.pairing import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, pair, subfolder
 from maskwright.data.layouts.registry import Pairs, layouts
 from maskwright.files import files_in
 
 
 class PairedFolders:
-    """`images/` and `masks/`, or names that mean the same."""
+    """`images/` and `masks/`, or names that mean the same; `valid.txt` and the like may name each part's images."""
 
     rank = 30
 
@@ -17,7 +19,13 @@ class PairedFolders:
         images, masks = subfolder(root, IMAGE_FOLDERS), subfolder(root, MASK_FOLDERS)
         if images is None or masks is None:
             return None
-        return paired_folders(images, masks)
+        found = paired_folders(images, masks)
+        if found is None:
+            return None
+        if beside := [path.name for path in files_in(root)]:
+            shown = ", ".join(beside[:3]) + (" …" if len(beside) > 3 else "")
+            found = replace(found, reason=f"{found.reason}; left alone: {shown}")
+        return by_lists(root, found)
 
 
 class OneFolder:
@@ -32,9 +40,8 @@ class OneFolder:
         entries, images_alone, masks_alone = pair([path for path in files if path not in set(masks)], masks)
         if not entries:
             return None
-        return Pairs(
-            tuple(entries), "one folder, masks told by the end of their names", tuple(images_alone), tuple(masks_alone)
-        )
+        reason = "one folder, masks told by the end of their names"
+        return by_lists(root, Pairs(tuple(entries), reason, tuple(images_alone), tuple(masks_alone)))
 
 
 def paired_folders(images: Path, masks: Path) -> Pairs | None:

@@ -1,11 +1,16 @@
 """The open list of layouts, and the choice among them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+from maskwright.data.names import page_path
 from maskwright.errors import DataError
 from maskwright.registry import Registry
+
+Objects = Literal["files", "values"]
+"""How masks tell one object from another: by a file each, in one folder an image, or by a value each in one file."""
 
 
 @dataclass(frozen=True)
@@ -14,9 +19,22 @@ class Entry:
 
     image: Path
     mask: Path | None
+    """A file; a folder where `objects` says "files"."""
     split: str | None = None
     rivals: tuple[Path, ...] = ()
     """Other masks that could be meant; all but one must be left out."""
+    objects: Objects | None = None
+    """None: masks tell classes apart, not objects."""
+    page: int | None = None
+    """Which page of a stack, from 0, of the image's and of the mask's alike. Layouts leave it open: stacks are taken
+    apart once they are paired."""
+    pages: int = 1
+    """How many pages the stack has."""
+
+    @property
+    def shown(self) -> tuple[Path, ...]:
+        """Image and mask as they are spoken of: a page of a stack has a path of its own, `stack_07.tif`."""
+        return tuple(page_path(path, self.page, self.pages) for path in (self.image, self.mask) if path)
 
 
 @dataclass(frozen=True)
@@ -27,6 +45,8 @@ class Pairs:
     reason: str
     images_alone: tuple[Path, ...] = ()
     masks_alone: tuple[Path, ...] = ()
+    classes: Mapping[str, tuple[int, ...]] | None = None
+    """Name → mask values, in order of label, where the layout is of a data set that is published with such."""
 
 
 class Layout(Protocol):

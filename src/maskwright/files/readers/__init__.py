@@ -2,7 +2,7 @@
 neighbour.
 """
 
-from typing import BinaryIO, ClassVar, Final, Protocol
+from typing import BinaryIO, ClassVar, Final, Protocol, cast
 
 from maskwright.files.stored import Stored
 from maskwright.registry import Registry
@@ -37,6 +37,25 @@ class Reader(Protocol):
             Exception: anything else is told as "damaged or cut short".
         """
         ...
+
+
+class PagedReader(Protocol):
+    """What a reader has besides, if its files may be stacks of pictures."""
+
+    @staticmethod
+    def pages(file: BinaryIO) -> int:
+        """How many pictures the file holds; copies of them in other sizes do not count."""
+        ...
+
+    @staticmethod
+    def open_page(file: BinaryIO, page: int) -> Stored:
+        """One picture of the stack, the first being 0; as `Reader.open` otherwise."""
+        ...
+
+
+def paged(reader: type[Reader]) -> type[PagedReader] | None:
+    """The reader again, if its files may be stacks."""
+    return cast("type[PagedReader]", reader) if hasattr(reader, "open_page") else None
 
 
 readers: Final = Registry[type[Reader]]("reader", "maskwright.files.readers")

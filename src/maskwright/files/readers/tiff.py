@@ -1,7 +1,10 @@
-"""TIFF as microscopes, scanners and maps write it: strips, tiles, every compression, any number of bands."""
+"""TIFF as microscopes, scanners and maps write it: strips, tiles, every compression, any number of bands and pages."""
 
+import io
 import math
+import os
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final, cast
 
 import numpy as np
@@ -38,7 +41,7 @@ _NEEDED: Final = {
 
 @readers.register("tiff")
 class Tiff:
-    """One picture in a TIFF or BigTIFF."""
+    """One picture in a TIFF or BigTIFF, or one page of a stack of them."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".tif", ".tiff")
 
@@ -50,20 +53,56 @@ class Tiff:
     @staticmethod
     def open(file: BinaryIO) -> Stored:
         """The only full picture of the file; thumbnails, overviews and transparency masks do not count."""
-        page = _only_page(_tiff(file), file)
-        _check_tags(page, file)
-        _check_kind(page)
-        _check_whole(page, file.seek(0, 2))
-        keep = _bands(page)
-        assert page.dtype is not None, "checked above"
-        colours_of_print = page.photometric == CMYK
-        return Stored(
-            page.imagelength, page.imagewidth, 3 if colours_of_print else len(keep), page.dtype.name,
-            lambda: _decode(page, keep), sound(page.tags.valueof(TAG, 1)), _palette(page), page.bitspersample,
-            # Zero is white only where white is a number: floats and signed numbers have no largest one to
-            # count from.
-            inverted=page.photometric == WHITE_IS_ZERO and page.dtype.kind in "bu",
-        )  # fmt: skip
+        tiff = _tiff(file)
+        if (stack := _stack(tiff, file)).count > 1:
+            raise ReadError(_refused(stack.count, tiff.pages.first))
+        return _stored(_page_at(tiff, stack.places[0]), file)
+
+    @staticmethod
+    def pages(file: BinaryIO) -> int:
+        """How many full pictures there are."""
+        return _known_stack(file).count
+
+    @staticmethod
+    def open_page(file: BinaryIO, page: int) -> Stored:
+        """One of the full pictures."""
+        stack = _known_stack(file)
+        if not 0 <= page < stack.count:
+            raise ReadError(f"is not there: the file has {stack.count} pages, the first being 0.")
+        tiff = _tiff(file)
+        if stack.behind == 1:
+            return _stored(_page_at(tiff, stack.places[page]), file)
+        return _stored(_page_at(tiff, stack.places[0]), file, page, stack.behind)
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """Where the full pictures of a file are described."""
+
+    places: tuple[int, ...]
+    behind: int = 1  # pictures that lie behind the only description, one after the other
+
+    @property
+    def count(self) -> int:
+        return len(self.places) * self.behind
+
+
+def _stored(page: "TiffPage", file: BinaryIO, place: int = 0, behind: int = 1) -> Stored:
+    """The picture of a page; or the one at a place, from 0, of those behind the page's description."""
+    _check_tags(page, file)
+    _check_kind(page)
+    _check_whole(page, file.seek(0, 2), behind)
+    keep = _bands(page)
+    assert page.dtype is not None, "checked above"
+    colours_of_print = page.photometric == CMYK
+    return Stored(
+        page.imagelength, page.imagewidth, 3 if colours_of_print else len(keep), page.dtype.name,
+        lambda: _decode(page, keep, page.asarray() if behind == 1 else _raw(page, file, place)),
+        sound(page.tags.valueof(TAG, 1)), _palette(page), page.bitspersample,
+        # Zero is white only where white is a number: floats and signed numbers have no largest one to
+        # count from.
+        inverted=page.photometric == WHITE_IS_ZERO and page.dtype.kind in "bu",
+    )  # fmt: skip
 
 
 def _tiff(file: BinaryIO) -> "TiffFile":
@@ -76,32 +115,52 @@ def _tiff(file: BinaryIO) -> "TiffFile":
     logger = logging.getLogger("tifffile")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
+    file.seek(0)  # places count from where the file stands now
     return TiffFile(file)
 
 
-def _only_page(tiff: "TiffFile", file: BinaryIO) -> "TiffPage":
-    pages = tiff.pages
-    full = []
-    for page in (cast("TiffPage", page) for page in pages):  # frames, the other kind, come only if asked for
-        if not (page.subfiletype & 5):  # 1: a smaller copy, 4: a transparency mask
-            full.append(page)
-        if len(full) > 1:
-            raise ReadError(_stack(len(pages), full[0]))
+def _known_stack(file: BinaryIO) -> _Stack:
+    """The stack in a file, looked through once for all its pages."""
+    try:
+        about = os.fstat(file.fileno())
+    except (OSError, io.UnsupportedOperation):  # no file of the disk
+        return _stack(_tiff(file), file)
+    key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+    if (stack := _seen.get(key)) is None:
+        if len(_seen) >= 64:
+            _seen.clear()
+        stack = _seen[key] = _stack(_tiff(file), file)
+    return stack
+
+
+# Reading a stack page by page would otherwise go through all its pages each time.
+_seen: Final[dict[tuple[int, ...], _Stack]] = {}
+
+
+def _stack(tiff: "TiffFile", file: BinaryIO) -> _Stack:
+    # Frames, the other kind of page, come only if asked for.
+    pages = [cast("TiffPage", page) for page in tiff.pages]
+    full = [page for page in pages if not page.subfiletype & 5]  # 1: a smaller copy, 4: a transparency mask
     if not full:
         raise ReadError("is a TIFF without a picture. It is damaged or was cut short: copy or export it again.")
-    page = full[0]
-    # Some programs write many pages behind the description of one.
-    if page.is_imagej or page.is_shaped or page.is_stk:
-        count = math.prod(tiff.series[0].shape) // max(1, math.prod(page.shape))
-        if count > 1:
-            raise ReadError(_stack(count, page))
-    file.seek(pages.next_page_offset or 0)
+    file.seek(tiff.pages.next_page_offset or 0)
     if any(file.read(tiff.tiff.offsetsize)):
         raise ReadError("is a TIFF that was cut short: a further page is missing. Copy, download or export it again.")
-    return page
+    page = full[0]
+    # Some programs write many pages behind the description of one.
+    if len(full) == 1 and (page.is_imagej or page.is_shaped or page.is_stk):
+        return _Stack((page.offset,), max(1, math.prod(tiff.series[0].shape) // max(1, math.prod(page.shape))))
+    return _Stack(tuple(page.offset for page in full))
 
 
-def _stack(count: int, page: "TiffPage") -> str:
+def _page_at(tiff: "TiffFile", place: int) -> "TiffPage":
+    from tifffile import TiffPage
+
+    tiff.filehandle.seek(place)
+    return TiffPage(tiff, index=0)
+
+
+def _refused(count: int, page: "TiffPage") -> str:
     return (
         f"is a stack of {count} pages of {page.imagewidth}×{page.imagelength} pixels, but a file should hold "
         "one picture. Split it into one file a page, for example with "
@@ -138,8 +197,12 @@ def _check_kind(page: "TiffPage") -> None:
         raise ReadError(f"stores its colours in the way {name} ({page.dtype.name}). Export it as RGB or grey.")
 
 
-def _check_whole(page: "TiffPage", size: int) -> None:
+def _check_whole(page: "TiffPage", size: int, behind: int) -> None:
     """Nothing, or an error: tifffile leaves what is missing at the end as it finds the memory."""
+    if behind > 1:
+        if not page.is_contiguous:
+            raise ReadError(f"packs {behind} pages into one description. Save it as a plain TIFF of as many pages.")
+        size -= (behind - 1) * page.nbytes
     ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False))
     parts = math.prod(page.chunked)
     if max(ends, default=size + 1) > size or (len(page.dataoffsets) < parts and not page.is_contiguous):
@@ -155,8 +218,16 @@ def _bands(page: "TiffPage") -> list[int]:
     return keep[: {PALETTE: 1, CMYK: 4}.get(int(page.photometric), count)]
 
 
-def _decode(page: "TiffPage", keep: list[int]) -> Array:
-    values = page.asarray()
+def _raw(page: "TiffPage", file: BinaryIO, place: int) -> Array:
+    """The samples at a place behind the page's description, where they lie uncompressed."""
+    file.seek(page.dataoffsets[0] + place * page.nbytes)
+    assert page.dtype is not None, "checked by the caller"
+    dtype = page.dtype.newbyteorder(page.parent.byteorder)
+    values = np.frombuffer(file.read(page.nbytes), dtype).reshape(page.shape)
+    return values.astype(page.dtype)
+
+
+def _decode(page: "TiffPage", keep: list[int], values: Array) -> Array:
     if page.axes == "SYX":
         values = np.moveaxis(values, 0, -1)
     values = values.reshape(page.imagelength, page.imagewidth, -1)

@@ -1,0 +1,46 @@
+"""Stacks: files of several pages, each page an image of its own."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from maskwright.data.layouts import Entry
+from maskwright.errors import DataError
+from maskwright.files import STACK_SUFFIXES, pages_in
+
+
+def taken_apart(entries: list[Entry], workers: int) -> list[Entry]:
+    """The entries with one for each page where the files are stacks, the n-th page of the one with that of the other.
+
+    Raises:
+        ReadError: a file that may be a stack does not open.
+        DataError: an image and its mask have unlike numbers of pages.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        return [page for pages in pool.map(_pages, entries) for page in pages]
+
+
+def _pages(entry: Entry) -> list[Entry]:
+    pages = _count(entry.image)
+    if entry.mask and not entry.objects == "files" and (of_mask := _count(entry.mask)) != pages:
+        raise DataError(
+            f"{entry.image} has {_said(pages)}, its mask {entry.mask} has {_said(of_mask)}. Each page of a stack is an "
+            "image of its own, so both need as many; if pages are channels of one picture, save it as one page of "
+            f"several bands. Or leave the pair out with --skip {entry.image.name}."
+        )
+    if pages > 1 and entry.objects == "files":
+        raise DataError(f"{entry.image} has {pages} pages, but one folder of masks. Split it, a folder a page.")
+    return list(_of(entry, pages)) if pages > 1 else [entry]
+
+
+def _of(entry: Entry, pages: int) -> Iterator[Entry]:
+    return (replace(entry, page=page, pages=pages) for page in range(pages))
+
+
+def _count(path: Path) -> int:
+    return pages_in(path) if path.suffix.lower() in STACK_SUFFIXES else 1
+
+
+def _said(pages: int) -> str:
+    return f"{pages} pages" if pages > 1 else "1 page"
