@@ -200,14 +200,15 @@ def test_finishing_is_warp_then_values_then_light(painted_crops):
     batch = crops[4]
     assert batch.images.dtype == torch.uint16
 
-    images, labels = finish(batch, torch.device("cpu"))
+    images, labels, weights = finish(batch, torch.device("cpu"))
 
     assert (images.shape, images.dtype, labels.shape) == ((3, 1, 24, 20), torch.float32, (3, 24, 20))
     stored = torch.from_numpy(batch.images.numpy().astype(np.float32))
     warped, expected = warp(stored, batch.labels, batch.moves, (24, 20))
     torch.testing.assert_close(images, change_light(preprocess.normalise(warped), batch.moves, 5, 4), rtol=0, atol=0)
     np.testing.assert_array_equal(labels.numpy(), expected.numpy())
-    again, _ = finish(crops[4], torch.device("cpu"))
+    assert weights is None
+    again, _, _ = finish(crops[4], torch.device("cpu"))
     torch.testing.assert_close(again, images, rtol=0, atol=0)
 
 
@@ -217,7 +218,7 @@ def test_stored_values_reach_the_network_whole(dtype):
     sampling = Sampling(crop=(200, 250), batch=1)
     crops = Crops(shelf, sampling, OFF, 0, 3)
     finish = Finish(sampling, Preprocess(channels=3, dtype=dtype, mean=(0.0,) * 3, std=(1.0,) * 3), 0)
-    images, labels = finish(crops[0], torch.device("cpu"))
+    images, labels, _ = finish(crops[0], torch.device("cpu"))
     np.testing.assert_allclose(images[0].numpy(), shelf.image(0).astype(np.float32), atol=1e-3)
     assert (labels == 1).all()
 

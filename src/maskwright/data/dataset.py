@@ -83,12 +83,12 @@ class Finish:
     def __init__(self, sampling: Sampling, preprocess: Preprocess, seed: int):
         self.sampling, self.preprocess, self.seed = sampling, preprocess, seed
 
-    def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Crops B C h w float32 as the network sees them, and their labels B h w uint8."""
+    def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Crops B C h w float32 as the network sees them, their labels B h w uint8, and no weights of pixels."""
         moves = batch.moves.to(device)
         images, labels = (part.to(device, non_blocking=True) for part in (batch.images, batch.labels))
         images, labels = warp(_as_float(images), labels, moves, self.sampling.crop)
-        return change_light(self.preprocess.normalise(images), moves, self.seed, batch.step), labels
+        return change_light(self.preprocess.normalise(images), moves, self.seed, batch.step), labels, None
 
 
 def _as_float(images: Tensor) -> Tensor:
