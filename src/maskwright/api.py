@@ -22,6 +22,7 @@ from maskwright.errors import CheckpointError, DataError, MaskwrightError, Setti
 from maskwright.evaluation import Scores
 from maskwright.evaluation import evaluate as score
 from maskwright.evaluation.gallery import Gallery, data_pictures, overlay
+from maskwright.evaluation.range_picture import draw_range
 from maskwright.evaluation.report import write_report
 from maskwright.files import read_image, write_image, write_mask
 from maskwright.inference import Prediction, Predictor
@@ -36,6 +37,7 @@ from maskwright.tiling import Tiles
 from maskwright.training.callbacks import Callback
 from maskwright.training.loop import Outcome, fit
 from maskwright.training.prepare import description, golden, prepare
+from maskwright.training.range_test import RangeTest, range_test
 
 Watch = Callable[[str, int, int], None]
 """Told what is being done, and how much of how much of it is done."""
@@ -129,7 +131,7 @@ def plan(
     """
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, **inspection)
-    return _decided(seen.fingerprint, followed, _budget(minutes, epochs), device, seed, settings)
+    return _decided(seen, None, followed, _budget(minutes, epochs), device, seed, settings or {})
 
 
 def train(
@@ -164,9 +166,7 @@ def train(
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
-    decided = plan.with_wishes(settings or {}) if plan else None
-    decided = decided or _decided(seen.fingerprint, followed, _budget(minutes, epochs), device, seed, settings)
-    demand_fitting(decided, seen.fingerprint)
+    decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, settings or {})
     folder.mkdir(parents=True, exist_ok=True)
     seen.samples.save(folder / "samples.json")
     seen.fingerprint.save(folder / "fingerprint.json")
@@ -174,6 +174,47 @@ def train(
     if planned:
         planned(seen, decided, folder)
     return _run(folder, seen, decided, started, callbacks, watch, again=False)
+
+
+def find_lr(
+    data: str | Path | Inspection,
+    *,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
+    recipe: str | Path | Recipe | None = None,
+    watch: Watch | None = None,
+    planned: Callable[[Inspection, Plan, Path], None] | None = None,
+    **inspection: Any,
+) -> RangeTest:
+    """A learning rate for a folder, by a range test of the network that `train` would train, and with its options.
+
+    Nothing is trained. The folder gets `plan.yaml`, `lr-range.json` and the picture `lr-range.png`.
+
+    >>> train("cells", settings=find_lr("cells").settings)  # doctest: +SKIP
+
+    Raises:
+        DataError, ReadError, SettingError: something does not fit; nothing has been written then.
+    """
+    folder = _new_folder(out, data)
+    followed = recipes.recipe(recipe) if recipe else None
+    seen = look(data, followed, watch=watch, **inspection)
+    decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, settings or {})
+    decided.save(folder / "plan.yaml")
+    if planned:
+        planned(seen, decided, folder)
+    try:
+        job = prepare(folder, seen.samples, decided, _telling(watch, "decoding"))
+        test = range_test(job, progress=_telling(watch, "finding the rate"))
+    finally:
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+    test.save(folder / "lr-range.json")
+    draw_range(test, folder / "lr-range.png")
+    return test
 
 
 def resume(
@@ -372,16 +413,24 @@ def _run(
 
 
 def _decided(
-    fingerprint: Fingerprint,
+    seen: Inspection,
+    plan: Plan | None,
     recipe: Recipe | None,
     budget: Budget | None,
     device: str,
     seed: int,
-    settings: Mapping[str, Any] | None,
+    wishes: Mapping[str, Any],
 ) -> Plan:
-    if recipe is None:
-        return decide(fingerprint, budget=budget, device=choose(device), seed=seed, wishes=settings)
-    return follow(recipe, fingerprint, budget=budget, device=choose(device), seed=seed, wishes=settings)
+    """The plan that was given, with the wishes in it, or the recipe's, or a new one."""
+    options: dict[str, Any] = {"budget": budget, "device": choose(device), "seed": seed, "wishes": wishes}
+    if plan is not None:
+        decided = plan.with_wishes(wishes)
+    elif recipe is not None:
+        decided = follow(recipe, seen.fingerprint, **options)
+    else:
+        decided = decide(seen.fingerprint, **options)
+    demand_fitting(decided, seen.fingerprint)
+    return decided
 
 
 def _budget(minutes: float | None, epochs: float | None) -> Budget | None:

@@ -211,13 +211,14 @@ def test_finishing_is_warp_then_values_then_light(painted_crops):
     batch = crops[4]
     assert batch.images.dtype == torch.uint16
 
-    images, labels, _ = finish(batch, torch.device("cpu"))
+    images, labels, weights = finish(batch, torch.device("cpu"))
 
     assert (images.shape, images.dtype, labels.shape) == ((3, 1, 24, 20), torch.float32, (3, 24, 20))
     stored = torch.from_numpy(batch.images.numpy().astype(np.float32))
     warped, expected, _ = warp(stored, batch.labels, batch.moves, (24, 20))
     torch.testing.assert_close(images, change_light(preprocess.normalise(warped), batch.moves, 5, 4), rtol=0, atol=0)
     np.testing.assert_array_equal(labels.numpy(), expected.numpy())
+    assert weights is None
     again, *_ = finish(crops[4], torch.device("cpu"))
     torch.testing.assert_close(again, images, rtol=0, atol=0)
 

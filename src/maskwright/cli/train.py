@@ -1,7 +1,7 @@
 """maskwright train DATA."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from maskwright.cli.console import (
     training_progress,
     watching,
 )
+from maskwright.cli.find_lr import find_lr as print_lr
 from maskwright.cli.options import Device, Epochs, Minutes, Recipe, Settings, Skip, Test, Val, settings_of
 from maskwright.errors import SettingError
 
@@ -42,6 +43,9 @@ def train(
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Train nothing: try rates from tiny to huge and suggest one.")
+    ] = False,
 ) -> None:
     """Train a model: the data are looked at, a plan is made, and the run's folder gets model and report.
 
@@ -51,32 +55,43 @@ def train(
         raise SettingError("Give a folder of images and masks, or --resume RUN to go on with a run.")
     if plan is not None and recipe is not None:
         raise SettingError("Give --plan or --recipe, not both: each says everything.")
+    if find_lr and data is None:
+        raise SettingError("--find-lr looks at a folder of images and masks, not at a run: give that folder instead.")
     wishes = settings_of(settings)
     from maskwright import api
     from maskwright.plan import Plan as PlanRecord
 
+    options: dict[str, Any] = {
+        "out": out,
+        "minutes": minutes,
+        "epochs": epochs,
+        "device": device,
+        "seed": seed,
+        "settings": wishes,
+        "plan": PlanRecord.load(plan) if plan else None,
+        "recipe": recipe,
+        "test": test,
+        "val": val,
+        "skip": skip,
+    }
+    if find_lr and data is not None:
+        print_lr(data, options, _words(settings, {**options, "plan": plan}))
+        return
     with watching() as watch:
-        common = {"callbacks": [training_progress()], "watch": watch, "planned": show}
-        if resume is not None:
-            run = api.resume(resume, **common)  # type: ignore[arg-type]
-        else:
-            assert data is not None
-            run = api.train(
-                data,
-                out=out,
-                minutes=minutes,
-                epochs=epochs,
-                device=device,
-                seed=seed,
-                settings=wishes,
-                plan=PlanRecord.load(plan) if plan else None,
-                recipe=recipe,
-                test=test,
-                val=val,
-                skip=skip,
-                **common,  # type: ignore[arg-type]
-            )
+        common: dict[str, Any] = {"callbacks": [training_progress()], "watch": watch, "planned": show}
+        run = api.train(data, **options, **common) if data is not None else api.resume(resume or "", **common)
     _tell(run)
+
+
+def _words(settings: list[str] | None, options: dict[str, Any]) -> list[str]:
+    """The options that were given, but the run's folder, as they are written on a command line."""
+    words = list(settings or [])
+    for name in ("minutes", "epochs", "device", "seed", "plan", "recipe", "test", "val", "skip"):
+        value = options[name]
+        for each in value if isinstance(value, list) else [value]:
+            if each not in (None, "auto", 0):
+                words += [f"--{name}", f"{each:g}" if isinstance(each, float) else str(each)]
+    return words
 
 
 def show(seen: "Inspection", plan: "Plan", folder: Path) -> None:

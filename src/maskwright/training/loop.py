@@ -4,34 +4,31 @@ Everything random in a step is a function of (seed, step), and everything else i
 anywhere and resumed equals the uninterrupted one, on a CPU bit for bit.
 """
 
-import contextlib
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from maskwright.data.dataset import Batch, Crops, Finish
+from maskwright.data.dataset import Crops, Finish
 from maskwright.data.randomness import number
 from maskwright.devices import DeviceSettings, lay_channels_last
 from maskwright.errors import CheckpointError, TrainingError
 from maskwright.losses import Loss
 from maskwright.model import UNet
-from maskwright.model.blocks import crop
 from maskwright.settings import TrainingSettings
-from maskwright.training import checkpoint, optimisers, schedules
+from maskwright.training import checkpoint, optimisers
 from maskwright.training.average import Average
 from maskwright.training.callbacks import Callback, History, HistoryRow, StepNews
+from maskwright.training.machine import batches, fabric_for, formatted, interruptible, threads
 from maskwright.training.pace import Clock, Pace, total_steps
+from maskwright.training.stages import Stages, by_level
 from maskwright.training.state import Progress, State
+from maskwright.training.supervision import cropped, finest, supervised
 from maskwright.training.validation import Validation
 
 
@@ -73,32 +70,31 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
         TrainingError: the loss is no longer a number.
         CheckpointError: there is nothing to resume.
     """
-    fabric = Fabric(
-        accelerator=job.device.accelerator,
-        devices=1 if job.device.accelerator in {"cpu", "mps"} else [job.device.index],
-        precision=job.device.precision,
-    )
+    fabric = fabric_for(job.device)
     saved = checkpoint.load(job.folder / checkpoint.NAME, fabric.device) if resume else None
     if job.device.channels_last:
         lay_channels_last(job.network)
-    network, optimizer = fabric.setup(job.network, optimisers.build(job.network, job.settings.optimizer))
+    optimizer = optimisers.build(job.network, job.settings.optimizer, by_level=by_level(job.settings))
+    network, optimizer = fabric.setup(job.network, optimizer)
     state = _state(job, network.module, optimizer, rows=saved["rows"] if saved else 0)
     if saved:
         state.restore(saved)
     progress, clock = state.progress, state.clock
+    stages = Stages(job.settings, network.module, optimizer)
     validations, patience = job.settings.validation.times, job.settings.validation.patience
     _tell(callbacks, "started", _about(job, progress))
 
     saved_at = clock.elapsed
     reason = "the budget was used" if progress.pace.done else ""
-    with _interruptible() as interrupted, _threads(job.device.threads):
-        for batch in () if reason else _batches(job, progress.pace.step):
+    with interruptible() as interrupted, threads(job.device.threads):
+        for batch in () if reason else batches(job.crops, progress.pace.step, job.workers, job.device):
             torch.manual_seed(number(job.seed, "dropout", batch.step))
-            rate = optimisers.set_rate(optimizer, schedules.rate(job.settings.schedule, progress.pace.progress))
-            images, labels = job.finish(batch, fabric.device)
-            logits = network(_formatted(images, job.device))
-            labels = crop(labels, logits.shape[-2:])
-            loss = job.loss(logits, labels)
+            rate = stages.steer(progress)
+            images, labels, weights = job.finish(batch, fabric.device)
+            outputs = network(formatted(images, job.device))
+            logits = finest(outputs)
+            labels, weights = cropped(labels, weights, logits.shape[-2:])
+            loss = supervised(job.loss, outputs, labels, weights)
             fabric.backward(loss)
             if job.settings.optimizer.clip:
                 fabric.clip_gradients(network, optimizer, max_norm=job.settings.optimizer.clip)
@@ -117,7 +113,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
             if progress.due(validations) or (reason and reason != "interrupted"):
                 _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
                 if patience and progress.without_gain >= patience:
-                    reason = reason or f"no better score in {patience} validations"
+                    reason = reason or f"no better {job.settings.validation.keep} in {patience} validations"
             if reason or clock.elapsed - saved_at >= job.settings.checkpoint_seconds:
                 _keep(partial(state.save, job.folder), callbacks)
                 saved_at = clock.elapsed
@@ -152,23 +148,6 @@ def _state(job: Job, network: UNet, optimizer: torch.optim.Optimizer, rows: int)
     )
 
 
-def _batches(job: Job, first: int) -> Iterator[Batch]:
-    """The batches from a step on, without end."""
-    steps = range(first, 2**62)
-    pinned = job.device.accelerator == "cuda"
-    if not job.workers:
-        return (job.crops[step] for step in steps)
-    return iter(
-        DataLoader(
-            job.crops, batch_size=None, sampler=steps, num_workers=job.workers, pin_memory=pinned, prefetch_factor=4
-        )
-    )
-
-
-def _formatted(images: Tensor, device: DeviceSettings) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last) if device.channels_last else images
-
-
 def _reason_to_end(progress: Progress, clock: Clock, *, asked: bool, interrupted: bool) -> str:
     if interrupted:
         return "interrupted"
@@ -196,7 +175,7 @@ def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback
     if job.validation is not None:
         score = job.validation(cast("UNet", state.average.network), next(state.network.parameters()).device)
         found = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
-        found["best"] = progress.judge(score, state.average)
+        found["best"] = progress.judge(score, state.average, job.settings)
     row = HistoryRow(
         step=progress.pace.step,
         epoch=progress.pace.step / job.crops.steps_per_epoch,
@@ -249,34 +228,3 @@ def _news(job: Job, progress: Progress, clock: Clock, loss: float) -> StepNews:
 
 def _tell(callbacks: Sequence[Callback], what: str, news: Any) -> list[Any]:
     return [getattr(callback, what)(news) for callback in callbacks]
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """So many CPU threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets; a second Ctrl-C is an ordinary one. Signals reach the main thread alone."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(*_: object) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -5,40 +5,68 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from maskwright.settings import OptimizerSettings
+from maskwright.training import encoder
 
 
-def build(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
-    """The optimiser for a network's parameters. Each group keeps its top rate under `top_lr`."""
+def build(network: nn.Module, settings: OptimizerSettings, *, by_level: bool = False) -> Optimizer:
+    """The optimiser for a network's parameters. Each group keeps its top rate under `top_lr`.
+
+    by_level: give each level of the encoder groups of its own, as `settings.front` below 1 does anyway; the first
+        groups are then the decoder's. Such a group has `forward`: 0 at the bottleneck, 1 at the first level.
+    """
     kernels = [p for p in network.parameters() if p.ndim > 1]
     rest = [p for p in network.parameters() if p.ndim <= 1]
     s = settings
+    groups: list[dict[str, Any]]
     if s.name == "muon":
         # The head is no hidden layer: its rows are classes, and orthogonal rows would make all equally likely.
         head = [p for p in getattr(network, "head", nn.Identity()).parameters() if p.ndim > 1]
         hidden = [p for p in kernels if all(p is not q for q in head)]
-        optimizer: Optimizer = Muon(
-            [
-                {"params": hidden, "lr": s.lr, "weight_decay": s.weight_decay, "orthogonal": True},
-                {"params": head, "lr": s.side_lr, "weight_decay": s.weight_decay, "orthogonal": False},
-                {"params": rest, "lr": s.side_lr, "weight_decay": 0.0, "orthogonal": False},
-            ],
-            momentum=s.momentum,
-            betas=(0.9, s.beta2),
-            eps=s.eps,
-        )
+        groups = [
+            {"params": hidden, "lr": s.lr, "weight_decay": s.weight_decay, "orthogonal": True},
+            {"params": head, "lr": s.side_lr, "weight_decay": s.weight_decay, "orthogonal": False},
+            {"params": rest, "lr": s.side_lr, "weight_decay": 0.0, "orthogonal": False},
+        ]
     else:
         groups = [{"params": kernels, "weight_decay": s.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        if s.name == "sgd":
-            optimizer = SGD(groups, lr=s.lr, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0)
-        else:
-            kind = AdamW if s.name == "adamw" else Adam
-            optimizer = kind(groups, lr=s.lr, betas=(s.momentum, s.beta2), eps=s.eps, foreach=True)
-    for group in optimizer.param_groups:
-        group["top_lr"] = group["lr"]
+    if by_level or s.front < 1:
+        groups = [part for group in groups for part in _by_level(group, encoder.levels(network))]
+    optimizer = _optimizer(groups, s)
+    set_tops(optimizer, s, s.lr, s.front)
     return optimizer
+
+
+def _optimizer(groups: list[dict[str, Any]], s: OptimizerSettings) -> Optimizer:
+    if s.name == "muon":
+        return Muon(groups, momentum=s.momentum, betas=(0.9, s.beta2), eps=s.eps)
+    if s.name == "sgd":
+        return SGD(groups, lr=s.lr, momentum=s.momentum, nesterov=s.nesterov and s.momentum > 0)
+    if s.name == "rmsprop":
+        return RMSprop(groups, lr=s.lr, alpha=s.beta2, eps=s.eps, momentum=s.momentum)
+    kind = AdamW if s.name == "adamw" else Adam
+    return kind(groups, lr=s.lr, betas=(s.momentum, s.beta2), eps=s.eps, foreach=True)
+
+
+def _by_level(group: dict[str, Any], levels: list[list[nn.Parameter]]) -> list[dict[str, Any]]:
+    """The group in parts: what is not the encoder's, then the encoder's levels from the bottleneck to the front."""
+    level_of = {id(p): level for level, parameters in enumerate(levels) for p in parameters}
+    last = len(levels) - 1
+    parts = []
+    for level in (None, *reversed(range(len(levels)))):
+        forward = 0.0 if level is None else (last - level) / last if last else 1.0
+        parameters = [p for p in group["params"] if level_of.get(id(p)) == level]
+        parts.append({**group, "params": parameters, "forward": forward})
+    return [part for part in parts if part["params"]]
+
+
+def set_tops(optimizer: Optimizer, settings: OptimizerSettings, lr: float, front: float) -> None:
+    """Set every group's top rate: `lr`, Muon's side groups in proportion, less towards the front of the encoder."""
+    for group in optimizer.param_groups:
+        top = lr if group.get("orthogonal", True) else settings.side_lr * (lr / settings.lr)
+        group["top_lr"] = group["lr"] = top * front ** group.get("forward", 0.0)
 
 
 def set_rate(optimizer: Optimizer, share: float) -> float:
@@ -46,6 +74,15 @@ def set_rate(optimizer: Optimizer, share: float) -> float:
     for group in optimizer.param_groups:
         group["lr"] = group["top_lr"] * share
     return float(optimizer.param_groups[0]["lr"])
+
+
+def set_momentum(optimizer: Optimizer, momentum: float) -> None:
+    """Set the momentum of all groups; the first beta of those that have two. Muon's side groups keep theirs."""
+    for group in optimizer.param_groups:
+        if "momentum" in group:
+            group["momentum"] = momentum
+        else:
+            group["betas"] = (momentum, group["betas"][1])
 
 
 class Muon(Optimizer):

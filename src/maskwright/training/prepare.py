@@ -17,6 +17,7 @@ from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.index import Samples
 from maskwright.data.randomness import number
 from maskwright.devices import cores
+from maskwright.errors import SettingError
 from maskwright.losses import build as build_loss
 from maskwright.model import UNet
 from maskwright.model.sizes import geometry
@@ -33,7 +34,15 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
     """The plan's parts, built: network, crops, loss, validation. Decodes the images, or finds them decoded.
 
     progress: told how many images of how many are decoded.
+
+    Raises:
+        SettingError: the schedule follows the validation loss, and there is nothing to validate on.
     """
+    if decided.training.schedule.name == "plateau" and not samples.part("val"):
+        raise SettingError(
+            "The plateau schedule follows the validation loss, and no image is set aside to validate on. Name some "
+            "with --val, or set schedule.name=cosine."
+        )
     torch.manual_seed(number(decided.seed, "weights"))
     decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
     train = decode(folder / "cache" / "train", part=samples.part("train"), borders=decided.borders, progress=progress)

@@ -1,7 +1,7 @@
 """Where a training is: the weights, their mean, the optimiser, the counts. A checkpoint holds all of it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ from torch import Tensor
 
 from maskwright.metrics import confusion_matrix, pixel_accuracy
 from maskwright.model import UNet
+from maskwright.settings import TrainingSettings
 from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import History
 from maskwright.training.pace import Clock, Pace
+from maskwright.training.schedules import Plateau
 from maskwright.training.validation import ValidationScore, decided
 
 ACCURACY_EVERY = 10
@@ -25,7 +27,11 @@ class Progress:
     """What has been counted so far; plain values and the best weights."""
 
     pace: Pace
+    stage: int = 0
+    plateau: Plateau = field(default_factory=Plateau)
     best_score: float = -math.inf
+    best_loss: float = math.inf
+    """Score and loss are those of the weights that are kept, whichever of the two chose them."""
     best: dict[str, Tensor] | None = None
     validations: int = 0
     without_gain: int = 0
@@ -60,12 +66,20 @@ class Progress:
         self.loss_count = self.accuracy_count = 0
         return found
 
-    def judge(self, score: ValidationScore, average: Average) -> bool:
+    def begin(self, stage: int) -> None:
+        """A stage begins: its plateau and its patience know nothing of the one before."""
+        self.stage, self.plateau, self.without_gain = stage, Plateau(), 0
+
+    def judge(self, score: ValidationScore, average: Average, settings: TrainingSettings) -> bool:
         """Keep the averaged weights if they are the best so far; whether they are."""
         self.score = score.mean_iou
-        better = score.mean_iou > self.best_score
+        if settings.schedule.name == "plateau":
+            self.plateau.saw(score.loss, settings.schedule)
+        by_loss = settings.validation.keep == "loss"
+        better = score.loss < self.best_loss if by_loss else score.mean_iou > self.best_score
         if better:
-            self.best_score, self.best, self.without_gain = score.mean_iou, average.weights(), 0
+            self.best_score, self.best_loss = score.mean_iou, score.loss
+            self.best, self.without_gain = average.weights(), 0
         else:
             self.without_gain += 1
         return better
@@ -92,7 +106,11 @@ class State:
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "progress": {**vars(self.progress), "pace": self.progress.pace.state()},
+            "progress": {
+                **vars(self.progress),
+                "pace": self.progress.pace.state(),
+                "plateau": dict(vars(self.progress.plateau)),
+            },
             "rows": len(self.history.rows),
             "seconds": self.clock.elapsed,
         }
@@ -103,6 +121,7 @@ class State:
         self.network.load_state_dict(saved["network"])
         self.average.network.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
+        parts = {"pace": Pace, "plateau": Plateau}
         for name, value in saved["progress"].items():
-            setattr(self.progress, name, Pace(**value) if name == "pace" else value)
+            setattr(self.progress, name, parts[name](**value) if name in parts else value)
         self.clock.used_before = saved["seconds"]
