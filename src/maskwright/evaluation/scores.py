@@ -136,7 +136,7 @@ def chosen_metrics(names: Sequence[str]) -> dict[str, ImageMetric]:
 
 
 def contest_rows(scores: Scores) -> list[tuple[str, str, str]]:
-    """Name, value and remark of each contest score, as text for people; four digits, three that count if it is small."""
+    """Name, value and remark of each contest score, as text; four digits, of a small one three that count."""
 
     def written(value: float) -> str:
         return f"{value:.4f}" if value == 0 or value >= 0.01 else f"{value:.3g}"

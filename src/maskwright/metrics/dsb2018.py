@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from maskwright.metrics.registry import ImageResult, image_metrics
 from maskwright.metrics.regions import EIGHT, Regions, counted, overlaps, pieces, true_foreground
+from maskwright.metrics.registry import ImageResult, image_metrics
 from maskwright.metrics.salt import PERCENT
 
 

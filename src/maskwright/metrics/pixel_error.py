@@ -1,7 +1,7 @@
 """The pixel error of ISBI-2012."""
 
-from maskwright.metrics.registry import ImageResult, image_metrics
 from maskwright.metrics.regions import Mask, counted, cuts, true_foreground
+from maskwright.metrics.registry import ImageResult, image_metrics
 
 
 class PixelError:

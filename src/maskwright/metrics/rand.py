@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskwright.metrics.registry import ImageResult, image_metrics
 from maskwright.metrics.regions import Mask, Overlaps, Regions, cuts, overlaps, pieces, true_foreground
+from maskwright.metrics.registry import ImageResult, image_metrics
 
 
 class RandError:
@@ -32,7 +32,7 @@ class RandError:
 
 
 class VRand:
-    """The best Rand score after border thinning, over thresholds 0.0 to 0.9: V_rand with α = ½ of the challenge's paper.
+    """The best Rand score after border thinning, over thresholds 0.0 to 0.9: V_rand with α = ½ of the paper.
 
     With p_ij the share of true foreground pixels in predicted region i and true region j, and s_i and t_j its sums:
     Σ p_ij² / (½ Σ s_i² + ½ Σ t_j²). *Thinned* as the challenge's script does it: true background is left out, and the

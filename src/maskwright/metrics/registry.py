@@ -24,12 +24,12 @@ class ImageResult:
     other label is foreground: a cell, a nucleus, salt.
     """
 
-    labels_HW: NDArray[np.uint8]
-    true_HW: NDArray[np.uint8]
+    labels_HW: NDArray[np.uint8]  # noqa: N815
+    true_HW: NDArray[np.uint8]  # noqa: N815
     """With IGNORED where a pixel counts nowhere."""
-    probabilities_KHW: NDArray[np.float32] | None = None
+    probabilities_KHW: NDArray[np.float32] | None = None  # noqa: N815
     """If they were computed; over the classes they add up to 1."""
-    objects_HW: NDArray[np.integer] | None = None
+    objects_HW: NDArray[np.integer] | None = None  # noqa: N815
     """The true objects by number, 0 for background, if the data tell touching ones apart."""
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from maskwright.metrics.registry import ImageResult, image_metrics
 from maskwright.metrics.regions import counted, true_foreground
+from maskwright.metrics.registry import ImageResult, image_metrics
 
 PERCENT = np.arange(50, 100, 5)
 """The ten thresholds 0.50, 0.55 … 0.95, as whole numbers so that an IoU of exactly 0.55 is not above 0.55."""

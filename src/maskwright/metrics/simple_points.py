@@ -39,8 +39,8 @@ Bertrand and Malandain 1994, Pattern Recognition Letters 15:169.
 def warped(source_HW: Mask, target_HW: Mask, certainty_HW: NDArray[np.floating]) -> Mask:
     """The source moved towards the target as far as flipping simple points one by one leads, H W.
 
-    In sweeps over the pixels that still differ, until a sweep flips none. The order of a sweep is that of the challenge's
-    software: by falling certainty, alike ones column by column. Another order may end at another mask.
+    In sweeps over the pixels that still differ, until a sweep flips none. The order of a sweep is that of the
+    challenge's software: by falling certainty, alike ones column by column. Another order may end at another mask.
 
     V. Jain et al. 2010, Boundary learning by optimization with topological constraints, CVPR.
     """

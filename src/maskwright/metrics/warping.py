@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from maskwright.metrics.registry import ImageResult, image_metrics
 from maskwright.metrics.regions import Mask, counted, cuts, foreground_share, true_foreground
+from maskwright.metrics.registry import ImageResult, image_metrics
 from maskwright.metrics.simple_points import joins_or_cuts, warped
 
 
@@ -38,7 +38,8 @@ class SplitMergeError:
     followed the prediction; objects missed or made up and holes are left out. This is what the board of ISBI-2012
     calls its warping error (0.000353 for the U-Net of 2015), to the best of our knowledge: its page names the
     "minimum splits and mergers warping error". Its software tells the kinds of error apart by the object numbers in
-    a 3 × 3 neighbourhood, which may differ from ours by single pixels where objects touch at a corner.
+    a 3 × 3 neighbourhood, which may differ from ours by single pixels where objects touch at a corner. A prediction
+    without any foreground splits and merges nothing, so this number never stands alone.
 
     Arganda-Carreras et al. 2015, Frontiers in Neuroanatomy 9:142
     """
