@@ -39,7 +39,8 @@ class SplitMergeError:
     calls its warping error (0.000353 for the U-Net of 2015), to the best of our knowledge: its page names the
     "minimum splits and mergers warping error". Its software tells the kinds of error apart by the object numbers in
     a 3 × 3 neighbourhood, which may differ from ours by single pixels where objects touch at a corner. A prediction
-    without any foreground splits and merges nothing, so this number never stands alone.
+    without any foreground splits and merges nothing, so this number never stands alone: if a model is certain of
+    nothing, the highest threshold leaves none.
 
     Arganda-Carreras et al. 2015, Frontiers in Neuroanatomy 9:142
     """
