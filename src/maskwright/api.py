@@ -24,9 +24,10 @@ from maskwright.evaluation import evaluate as score
 from maskwright.evaluation.gallery import Gallery, data_pictures, overlay
 from maskwright.evaluation.range_picture import draw_range
 from maskwright.evaluation.report import write_report
-from maskwright.files import read_image, write_image, write_mask
+from maskwright.evaluation.scores import chosen_metrics
+from maskwright.files import encode_runs, read_image, write_image, write_mask, write_run_lengths
 from maskwright.inference import Prediction, Predictor
-from maskwright.inference.inputs import expanded, targets
+from maskwright.inference.inputs import demand_runs, expanded, targets
 from maskwright.model import UNet, UNetRecord
 from maskwright.modelfile import Description
 from maskwright.plan import Plan, decide, demand_fitting, follow
@@ -296,19 +297,25 @@ def predict_files(
     *,
     overlays: bool = False,
     probabilities: bool = False,
+    runs: str | Path | None = None,
     overwrite: bool = False,
     device: str = "auto",
 ) -> Iterator[Written]:
     """Predict files, folders and globs; each gets `OUT/STEM.png` in its own size and the training masks' values.
 
     overlays: also `STEM.overlay.png`. probabilities: also `STEM.probabilities.npy`, K H W float32.
+    runs: also this CSV of all images, the foreground of each as run lengths by stem; written at the end.
     overwrite: write over masks that are there already. A file that does not open stops none of the others.
 
     Raises:
         DataError: an input matches nothing, two would be written to the same mask, or a mask is there already.
+        SettingError: runs are asked of a model with more than one foreground class.
     """
     predictor = model if isinstance(model, Predictor) else load(model, device=device)
     out = Path(out)
+    if runs is not None:
+        demand_runs(Path(runs), predictor.description.labels, overwrite=overwrite)
+    found: list[tuple[str, str]] = []
     for image, target in targets(expanded(inputs), out, overwrite=overwrite).items():
         try:
             image_HWC = read_image(image)
@@ -322,7 +329,11 @@ def predict_files(
         if prediction.probabilities is not None:
             with replacing(target.with_suffix(".probabilities.npy")) as temporary:
                 np.save(temporary, prediction.probabilities)
+        if runs is not None:
+            found.append((image.stem, encode_runs(prediction.labels)))
         yield Written(image, target)
+    if runs is not None:
+        write_run_lengths(runs, found)
 
 
 def evaluate(
@@ -330,6 +341,7 @@ def evaluate(
     data: str | Path | Samples | None = None,
     *,
     split: str = "test",
+    metrics: Sequence[str] = (),
     device: str = "auto",
     watch: Watch | None = None,
     **inspection: Any,
@@ -339,15 +351,22 @@ def evaluate(
     Images that the model file knows, by content, keep the part they had in training. When the model lies in its run
     folder and all the images are of that run, `scores-SPLIT.json` and the report there are written anew.
 
+    metrics: names of image metrics to score besides, e.g. `salt` or `dsb2018`.
+
     Raises:
         DataError: the part has no labelled image, or the classes are not the model's.
+        SettingError: a metric is unknown; nothing has been read then.
     """
+    chosen_metrics(metrics)
     predictor = model if isinstance(model, Predictor) else load(model, device=device)
     run = _run_of(model)
     samples = _samples_of(run, data, watch, inspection)
     part = [s for s in samples.samples if s.mask] if split == "all" else _part(samples, predictor.description, split)
     gallery = Gallery(samples.labels, predictor.description.preprocess)
-    scores = score(predictor, samples, part, split, watch=gallery.watch, progress=_telling(watch, "evaluating"))
+    scores = score(
+        predictor, samples, part, split,
+        metrics=metrics, watch=gallery.watch, progress=_telling(watch, "evaluating"),
+    )  # fmt: skip
     if run is not None and all(s.content in _parts(predictor.description) for s in part):
         _keep_scores(run, scores, gallery)
         write_report(run)

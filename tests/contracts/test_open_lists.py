@@ -17,10 +17,10 @@ from maskwright.errors import SettingError
 from maskwright.files import MaskStyle, readers, write_image, write_mask
 from maskwright.files.stored import Stored
 from maskwright.losses import losses
-from maskwright.metrics import class_metrics
+from maskwright.metrics import ImageResult, class_metrics, image_metrics
 from maskwright.records import IGNORED
 
-LISTS = {"loss": losses, "metric": class_metrics, "reader": readers, "layout": layouts}
+LISTS = {"loss": losses, "metric": class_metrics, "image metric": image_metrics, "reader": readers, "layout": layouts}
 PARTS = [pytest.param(part, id=f"{kind} {name}") for kind, parts in LISTS.items() for name, part in parts.items()]
 
 
@@ -237,6 +237,78 @@ def test_every_class_metric_keeps_its_promises(part, promise):
     ],
 )
 def test_a_careless_metric_is_found(promise, careless):
+    with pytest.raises(AssertionError):
+        promise(careless)
+
+
+def seen(labels=None, *, objects=None, backwards=False):
+    """The result of a picture of cells; all right unless other labels are given. Arrays are not to be written to."""
+    true = np.ones((12, 14), np.uint8)
+    true[6] = true[:, 4] = true[2:4, 9:12] = 0
+    true[:2, :2] = IGNORED
+    labels = true % IGNORED if labels is None else labels
+    foreground = np.float32(labels > 0)  # certain, so that every threshold says the same
+    arrays = [labels.astype(np.uint8), true, np.stack([1 - foreground, foreground]), objects]
+    for array in arrays[:3]:
+        array.flags.writeable = False
+    return ImageResult(
+        *(a if a is None or not backwards else np.ascontiguousarray(a[..., ::-1])[..., ::-1] for a in arrays)
+    )
+
+
+def scores_images(metric):
+    """A number 0 … 1 that tells right from wrong, for the better in the direction it says; None without truth."""
+    right, nothing = seen(), seen(np.zeros((12, 14)))
+    noisy = seen((np.random.default_rng(0).random((12, 14)) < 0.5).astype(int))
+    best = 0 if metric.smaller_is_better else 1
+    assert type(metric(right)) is float
+    assert metric(right) == pytest.approx(best)
+    assert all(0 <= metric(wrong) <= 1 for wrong in (nothing, noisy))
+    assert abs(metric(noisy) - best) > 1e-3, "what is wrong is called right"
+    ignored = ImageResult(right.labels_HW, np.full((12, 14), IGNORED, np.uint8), right.probabilities_KHW)
+    assert metric(ignored) is None
+
+
+def takes_what_it_says_and_no_more(metric):
+    """Probabilities or objects move it only if it uses them; without them it has a score all the same."""
+    for labels in (None, np.random.default_rng(1).integers(0, 2, (12, 14))):
+        full = seen(labels, objects=np.arange(168).reshape(12, 14) // 7)
+        bare = ImageResult(full.labels_HW, full.true_HW)
+        plain = metric(bare)
+        assert plain is not None
+        if not metric.uses_probabilities:
+            assert metric(ImageResult(full.labels_HW, full.true_HW, full.probabilities_KHW)) == plain
+        if not metric.uses_objects:
+            assert metric(ImageResult(full.labels_HW, full.true_HW, None, full.objects_HW)) == plain
+        assert metric(seen(labels)) == metric(seen(labels)), "not the same each time"
+        assert metric(seen(labels, backwards=True)) == metric(seen(labels)), "the layout in memory matters"
+
+
+@pytest.mark.parametrize("promise", [scores_images, takes_what_it_says_and_no_more])
+@parts_of(image_metrics)
+def test_every_image_metric_keeps_its_promises(part, promise):
+    promise(part)
+
+
+def metric_of(score, **says):
+    """An image metric in a line."""
+    uses = {"uses_probabilities": False, "uses_objects": False, "smaller_is_better": False}
+    return type("Planted", (), {"__call__": lambda self, result: score(result), **uses, **says})()
+
+
+@pytest.mark.parametrize(
+    ("promise", "careless"),
+    [
+        (scores_images, metric_of(lambda r: float((r.labels_HW == r.true_HW).mean()))),
+        (scores_images, metric_of(lambda r: 1.0)),
+        (scores_images, metric_of(lambda r: None if (r.true_HW == IGNORED).all() else 1.0, smaller_is_better=True)),
+        (takes_what_it_says_and_no_more, metric_of(lambda r: float(r.probabilities_KHW is None))),
+        (takes_what_it_says_and_no_more, metric_of(lambda r: float(r.objects_HW is None))),
+        (takes_what_it_says_and_no_more, metric_of(lambda r: None if r.objects_HW is None else 1.0)),
+        (takes_what_it_says_and_no_more, metric_of(lambda r, calls=[]: calls.append(1) or float(len(calls)))),
+    ],
+)
+def test_a_careless_image_metric_is_found(promise, careless):
     with pytest.raises(AssertionError):
         promise(careless)
 

@@ -88,6 +88,14 @@ def test_what_is_predicted_on_ignored_pixels_does_not_matter():
     np.testing.assert_array_equal(confusion_matrix(predicted, labels, 3), confusion_matrix(elsewhere, labels, 3))
 
 
+def test_pixel_accuracy_leaves_void_pixels_out():
+    """As the CamVid tutorial counts it: of 8 pixels 2 are void, and of the other 6 are 5 right."""
+    labels = np.array([[0, 1, 2, IGNORED], [2, 1, 0, IGNORED]])
+    predicted = np.array([[0, 1, 2, 0], [2, 1, 1, 2]])
+
+    assert pixel_accuracy(confusion_matrix(predicted, labels, 3)) == pytest.approx(5 / 6)
+
+
 def test_billions_of_pixels_are_counted_and_scored_exactly():
     confusion = np.array([[4_000_000_000, 1_000_000_000], [0, 5_000_000_000]], np.int64)
 

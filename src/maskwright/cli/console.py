@@ -50,6 +50,11 @@ def print_scores(scores: "Scores") -> None:
     interval = scores.mean_iou_interval
     spread = f" (95 % interval {interval[0]:.4f} … {interval[1]:.4f})" if interval else ""
     console.print(f"mean IoU {percent(scores.mean_iou)}{spread}, pixel accuracy {percent(scores.accuracy)}")
+    if scores.contests:
+        from maskwright.evaluation.scores import contest_rows
+
+        for name, value, remark in contest_rows(scores):
+            console.print(f"{name} {value}" + (f" ({remark})" if remark else ""), soft_wrap=True)
     if scores.trained_on:
         console.print(
             f"[yellow]Warning:[/] {len(scores.trained_on)} of these images were trained on; their scores say little."

@@ -16,7 +16,11 @@ def evaluate(
         Path | None, typer.Argument(help="Folder of images and masks; default: the run's own.", show_default=False)
     ] = None,
     split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
-    test: Test = [],  # noqa: B006  # typer copies it
+    metric: Annotated[
+        list[str],
+        typer.Option("--metric", help="Also score as a contest does, e.g. salt; repeatable.", show_default=False),
+    ] = [],  # noqa: B006  # typer copies it
+    test: Test = [],  # noqa: B006
     val: Val = [],  # noqa: B006
     skip: Skip = [],  # noqa: B006
     json: Annotated[
@@ -30,7 +34,7 @@ def evaluate(
 
     with watching() as watch:
         options = {"test": test, "val": val, "skip": skip} if data is not None else {}
-        scores = api.evaluate(model, data, split=split, device=device, watch=watch, **options)
+        scores = api.evaluate(model, data, split=split, metrics=metric, device=device, watch=watch, **options)
     if json is not None and str(json) == "-":
         sys.stdout.write(scores.to_json())
         return

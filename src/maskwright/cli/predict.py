@@ -19,6 +19,10 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write STEM.probabilities.npy, K H W float32.")
     ] = False,
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Also write this CSV of the foreground as run lengths, for contests.", show_default=False),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over masks that are there already.")] = False,
     device: Device = "auto",
 ) -> None:
@@ -27,7 +31,7 @@ def predict(
 
     written = failed = 0
     options = {"overlays": overlay, "probabilities": probabilities, "overwrite": overwrite}
-    for result in api.predict_files(model, inputs, out, device=device, **options):
+    for result in api.predict_files(model, inputs, out, runs=runs, device=device, **options):
         if result.error is not None:
             failed += 1
             errors.print(f"[red]{result.image}:[/] {result.error}", soft_wrap=True)
@@ -35,5 +39,7 @@ def predict(
             written += 1
             console.print(f"{result.image} → {result.mask}", soft_wrap=True)
     console.print(f"{written} masks in {out}" + (f"; {failed} images failed" if failed else ""), soft_wrap=True)
+    if runs is not None:
+        console.print(f"run lengths of {written} images in {runs}", soft_wrap=True)
     if failed:
         raise typer.Exit(1)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,16 @@ from maskwright.data.index import Samples
 from maskwright.data.sample import Sample
 from maskwright.errors import DataError
 from maskwright.inference import Prediction, Predictor
-from maskwright.metrics import Confusion, class_metrics, confusion_matrix, mean_iou, pixel_accuracy
+from maskwright.metrics import (
+    Confusion,
+    ImageMetric,
+    ImageResult,
+    class_metrics,
+    confusion_matrix,
+    image_metrics,
+    mean_iou,
+    pixel_accuracy,
+)
 from maskwright.records import Record
 
 RESAMPLES = 1000
@@ -44,6 +53,8 @@ class ImageScores(Record):
     accuracy: float | None
     dice: dict[str, float | None]
     """By class; None where the class does not occur in the image."""
+    contests: dict[str, float | None] = {}
+    """By image metric, of those that were asked for; None where it does not apply to the image."""
 
 
 class Scores(Record):
@@ -62,6 +73,10 @@ class Scores(Record):
     per_image: tuple[ImageScores, ...]
     trained_on: tuple[str, ...] = ()
     """Images of this set that the model has been trained on: their scores say little."""
+    contests: dict[str, float | None] = {}
+    """By image metric, of those that were asked for: the mean over the images that have one."""
+    contests_interval: dict[str, tuple[float, float] | None] = {}
+    """95 % of each, by drawing the images anew; None for fewer than two images that have one."""
 
     def of(self, name: str, metric: str = "dice") -> float | None:
         """A class's score, e.g. `scores.of("foreground")`."""
@@ -74,30 +89,70 @@ def evaluate(
     part: Sequence[Sample],
     split: str,
     *,
+    metrics: Sequence[str] = (),
     watch: Callable[[Sample, NDArray[Any], NDArray[np.uint8], Prediction], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """The scores of a model on labelled samples.
 
+    metrics: names of image metrics to score besides, e.g. `salt`.
     watch: shown each sample with its image H W C, its labels H W and the prediction.
 
     Raises:
         DataError: there is nothing to score, or the data's classes are not the model's.
+        SettingError: a metric is unknown.
     """
+    wanted = chosen_metrics(metrics)
     demand_same_classes(predictor, samples)
     if not part:
         raise DataError(f"{samples.root} has no labelled image in its {split} part. Name some with --test PATTERN.")
     count = samples.labels.count
+    # Probabilities of a large image are many numbers, so they are made only for those who ask.
+    options = {"probabilities": True} if any(metric.uses_probabilities for metric in wanted.values()) else {}
+    with_objects = any(metric.uses_objects for metric in wanted.values())
     confusions: list[Confusion] = []
-    for done, (sample, image, labels) in enumerate(_read_ahead(samples, part), start=1):
-        prediction = predictor(image)
+    contests: list[dict[str, float | None]] = []
+    for done, (sample, image, labels, objects) in enumerate(_read_ahead(samples, part, with_objects), start=1):
+        prediction = predictor(image, **options)
         confusions.append(confusion_matrix(prediction.labels, labels, count))
+        result = ImageResult(prediction.labels, labels, prediction.probabilities, objects)
+        contests.append({name: metric(result) for name, metric in wanted.items()})
         if watch:
             watch(sample, image, labels, prediction)
         if progress:
             progress(done, len(part))
     known = set(predictor.description.split.get("train", ()))
-    return _scores(split, samples.labels.names, part, np.stack(confusions), [s for s in part if s.content in known])
+    seen = [s for s in part if s.content in known]
+    return _scores(split, samples.labels.names, part, np.stack(confusions), contests, seen)
+
+
+def chosen_metrics(names: Sequence[str]) -> dict[str, ImageMetric]:
+    """The image metrics of these names, each once.
+
+    Raises:
+        SettingError: there is none of that name; names the nearest.
+    """
+    return {name: image_metrics[name] for name in names}
+
+
+def contest_rows(scores: Scores) -> list[tuple[str, str, str]]:
+    """Name, value and remark of each contest score, as text; four digits, of a small one three that count."""
+
+    def written(value: float) -> str:
+        return f"{value:.4f}" if value == 0 or value >= 0.01 else f"{value:.3g}"
+
+    rows = []
+    for name, value in scores.contests.items():
+        interval = scores.contests_interval.get(name)
+        remarks = [f"95 % interval {written(interval[0])} … {written(interval[1])}"] if interval else []
+        # Scores may have been written where a plug-in was installed that is not here.
+        if name in image_metrics.names() and image_metrics[name].smaller_is_better:
+            remarks.append("smaller is better")
+        images = sum(one.contests.get(name) is not None for one in scores.per_image)
+        if images < scores.images:
+            remarks.append(f"applies to {images} of {scores.images} images")
+        rows.append((name, "–" if value is None else written(value), ", ".join(remarks)))
+    return rows
 
 
 def demand_same_classes(predictor: Predictor, samples: Samples) -> None:
@@ -114,11 +169,20 @@ def demand_same_classes(predictor: Predictor, samples: Samples) -> None:
         )
 
 
-def _read_ahead(samples: Samples, part: Sequence[Sample]) -> Iterator[tuple[Sample, NDArray[Any], NDArray[np.uint8]]]:
-    """Each sample with its image and labels, the next one read while this one is predicted."""
+class _Read(NamedTuple):
+    sample: Sample
+    image: NDArray[Any]
+    labels: NDArray[np.uint8]
+    objects: NDArray[np.integer] | None
 
-    def read(sample: Sample) -> tuple[Sample, NDArray[Any], NDArray[np.uint8]]:
-        return sample, samples.image(sample), samples.labels_of(sample)
+
+def _read_ahead(samples: Samples, part: Sequence[Sample], with_objects: bool) -> Iterator[_Read]:
+    """Each sample with its image, labels and true objects, the next one read while this one is predicted."""
+    objects_of = getattr(samples, "objects_of", None) if with_objects else None
+
+    def read(sample: Sample) -> _Read:
+        objects = objects_of(sample) if objects_of else None
+        return _Read(sample, samples.image(sample), samples.labels_of(sample), objects)
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(read, part[0])
@@ -129,7 +193,12 @@ def _read_ahead(samples: Samples, part: Sequence[Sample]) -> Iterator[tuple[Samp
 
 
 def _scores(
-    split: str, names: list[str], part: Sequence[Sample], confusions_NKK: NDArray[np.int64], seen: list[Sample]
+    split: str,
+    names: list[str],
+    part: Sequence[Sample],
+    confusions_NKK: NDArray[np.int64],
+    contests: list[dict[str, float | None]],
+    seen: list[Sample],
 ) -> Scores:
     total = confusions_NKK.sum(axis=0)
     by_metric = {name: metric(total) for name, metric in class_metrics.items()}
@@ -142,6 +211,9 @@ def _scores(
         )
         for k, name in enumerate(names)
     )
+    of_images = zip(part, confusions_NKK, contests, strict=True)
+    found = {name: [one[name] for one in contests if one[name] is not None] for name in contests[0]}
+    known = {name: np.array(values, float) for name, values in found.items()}
     return Scores(
         split=split,
         images=len(part),
@@ -150,18 +222,21 @@ def _scores(
         accuracy=_or_none(pixel_accuracy(total)),
         classes=classes,
         confusion=tuple(tuple(row) for row in total.tolist()),
-        per_image=tuple(_of_image(s.name, names, c) for s, c in zip(part, confusions_NKK, strict=True)),
+        per_image=tuple(_of_image(s.name, names, confusion, own) for s, confusion, own in of_images),
         trained_on=tuple(s.name for s in seen),
+        contests={name: float(values.mean()) if len(values) else None for name, values in known.items()},
+        contests_interval={name: _mean_interval(values) for name, values in known.items()},
     )
 
 
-def _of_image(name: str, names: list[str], confusion: Confusion) -> ImageScores:
+def _of_image(name: str, names: list[str], confusion: Confusion, contests: dict[str, float | None]) -> ImageScores:
     dice = class_metrics["dice"](confusion)
     return ImageScores(
         name=name,
         mean_iou=_or_none(mean_iou(confusion)),
         accuracy=_or_none(pixel_accuracy(confusion)),
         dice={k: _or_none(v) for k, v in zip(names, dice, strict=True)},
+        contests=contests,
     )
 
 
@@ -170,13 +245,24 @@ def _interval(confusions_NKK: NDArray[np.int64]) -> tuple[float, float] | None:
     n = len(confusions_NKK)
     if n < 2:
         return None
-    rng = np.random.default_rng(0)
-    # How often each image is drawn, rather than the draws themselves: one matrix product makes all the sums.
-    times = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    totals = (times @ confusions_NKK.reshape(n, -1)).reshape(RESAMPLES, *confusions_NKK.shape[1:])
+    totals = (_draws(n) @ confusions_NKK.reshape(n, -1)).reshape(RESAMPLES, *confusions_NKK.shape[1:])
     scores = np.array([mean_iou(total) for total in totals])
     low, high = np.nanpercentile(scores, [2.5, 97.5]) if np.isfinite(scores).any() else (math.nan, math.nan)
     return None if math.isnan(low) else (float(low), float(high))
+
+
+def _mean_interval(values_N: NDArray[np.float64]) -> tuple[float, float] | None:
+    """The same of a mean over images."""
+    n = len(values_N)
+    if n < 2:
+        return None
+    low, high = np.percentile(_draws(n) @ values_N / n, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _draws(n: int) -> NDArray[np.int64]:
+    """How often each of n images is drawn, RESAMPLES × n: a matrix product with it makes all the sums at once."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
 
 
 def _or_none(value: float) -> float | None:

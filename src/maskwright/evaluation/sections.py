@@ -16,7 +16,7 @@ from maskwright.errors import MaskwrightError
 from maskwright.evaluation import charts
 from maskwright.evaluation.display import background
 from maskwright.evaluation.gallery import ALBUM, EXTRA, MISSED, MIXED, Album, Kind
-from maskwright.evaluation.scores import ClassScores, Scores
+from maskwright.evaluation.scores import ClassScores, Scores, contest_rows
 from maskwright.evaluation.verdict import verdict
 from maskwright.modelfile import Description
 from maskwright.plan import Plan
@@ -196,6 +196,7 @@ def split(run: Run, scores: Scores, labels: Labels | None) -> dict[str, Any]:
         "classes": [{"record": one, "colour": colours.get(one.name)} for one in scores.classes],
         "wide": len(names) > WIDE,
         "confusion": Markup(charts.confusion(names, scores.confusion)),
+        "contests": contest_rows(scores),
         "mixups": _mixups(scores.classes, scores.confusion),
         "distribution": Markup(charts.per_image(known)) if len(known) > 1 else None,
         "pictures": {kind: chosen for kind in kinds if (chosen := [p for p in pictures if p["kind"] == kind])},

@@ -11,6 +11,7 @@ from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask
 from maskwright.files.opening import MAX_PIXELS, pages_in
 from maskwright.files.readers import Reader, readers
+from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
 from maskwright.files.stored import Header, Stored
 
 __all__ = [
@@ -22,12 +23,16 @@ __all__ = [
     "MaskStyle",
     "Reader",
     "Stored",
+    "decode_runs",
+    "encode_runs",
     "files_in",
     "pages_in",
     "read_header",
     "read_image",
     "read_mask",
+    "read_run_lengths",
     "readers",
     "write_image",
     "write_mask",
+    "write_run_lengths",
 ]

@@ -4,7 +4,8 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from maskwright.errors import DataError
+from maskwright.data.labels import Labels
+from maskwright.errors import DataError, SettingError
 from maskwright.files import files_in
 
 
@@ -48,3 +49,21 @@ def targets(images: list[Path], out: Path, *, overwrite: bool = False) -> dict[P
         taken[target] = image
         found[image] = target
     return found
+
+
+def demand_runs(path: Path, labels: Labels, *, overwrite: bool = False) -> None:
+    """Nothing, if the run lengths of a model with these labels may be written to this CSV.
+
+    Raises:
+        SettingError: the file is to be no CSV, or there is more than one foreground class.
+        DataError: the file is there already.
+    """
+    if path.suffix.lower() != ".csv":
+        raise SettingError(f"{path} should end in .csv: run lengths are written as one table of all images.")
+    if labels.count != 2:
+        raise SettingError(
+            f"Run lengths are for one foreground class; this model knows {labels.count} classes: "
+            f"{', '.join(labels.names)}. Its masks hold them all."
+        )
+    if path.exists() and not overwrite:
+        raise DataError(f"{path} is there already. Give another file for the runs, or --overwrite what is there.")

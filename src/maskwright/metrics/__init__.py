@@ -1,6 +1,23 @@
-"""Metrics: what a confusion matrix says. An open list of scores a class."""
+"""Metrics: open lists of scores, of each class from a confusion matrix, and of each image as contests define theirs."""
 
 from maskwright.metrics.confusion import confusion_matrix, mean_iou, pixel_accuracy
-from maskwright.metrics.registry import ClassMetric, Confusion, class_metrics
+from maskwright.metrics.registry import (
+    ClassMetric,
+    Confusion,
+    ImageMetric,
+    ImageResult,
+    class_metrics,
+    image_metrics,
+)
 
-__all__ = ["ClassMetric", "Confusion", "class_metrics", "confusion_matrix", "mean_iou", "pixel_accuracy"]
+__all__ = [
+    "ClassMetric",
+    "Confusion",
+    "ImageMetric",
+    "ImageResult",
+    "class_metrics",
+    "confusion_matrix",
+    "image_metrics",
+    "mean_iou",
+    "pixel_accuracy",
+]
