@@ -1,42 +1,47 @@
-"""Soft Dice loss. Milletari et al. 2016, arXiv 1606.04797."""
+"""Soft Dice loss. Milletari et al. 2016, arXiv 1606.04797; generalised: Sudre et al. 2017, arXiv 1707.03237."""
 
-from collections.abc import Sequence
+from typing import Self
 
-import torch
+from pydantic import model_validator
 from torch import Tensor
-from torch.nn import functional as F
 
+from maskwright.losses.regions import TINY, Overlap, RegionLoss, mean_of
 from maskwright.losses.registry import losses
-from maskwright.records import IGNORED
 
 
 @losses.register("dice")
-class Dice:
+class Dice(RegionLoss):
     """One minus the mean over classes of 2 Σ p·t / (Σ p + Σ t), sums over the whole batch.
 
     Only classes that occur in the batch enter the mean: an absent class has no overlap to win, and cross-entropy
     already teaches not to predict it. With one channel of logits the one class is the foreground.
     """
 
-    def __init__(self, *, class_weights: Sequence[float] | None = None):
-        del class_weights  # each class has the same say already, however few its pixels
+    squared: bool = False
+    """Σ p² + Σ t² below, as Milletari et al. have it."""
+    generalised: bool = False
+    """One fraction for all classes, each of them weighted by 1 / (Σ t)² (Sudre et al.; the largest weight is set to 1,
+    so that `smooth` means pixels)."""
 
-    def __call__(self, logits_BKHW: Tensor, labels_BHW: Tensor) -> Tensor:
-        """The loss, 0 … 1; 0 where no class occurs."""
-        logits, labels = logits_BKHW.float(), labels_BHW.long()  # sums of 16-bit numbers overflow
-        counted_BHW = labels != IGNORED
-        if logits.shape[1] > 1:
-            probabilities = logits.softmax(dim=1)
-            target = F.one_hot(labels.where(counted_BHW, 0), logits.shape[1]).movedim(-1, 1)
-        else:
-            probabilities = logits.sigmoid()
-            target = (labels == 1)[:, None]
-        counted = counted_BHW[:, None]
-        target_BKHW = (target * counted).float()
-        probabilities = probabilities * counted
-        overlap_K = (probabilities * target_BKHW).sum(dim=(0, 2, 3))
-        true_K = target_BKHW.sum(dim=(0, 2, 3))
-        size_K = probabilities.sum(dim=(0, 2, 3)) + true_K
-        occurs_K = (true_K > 0).float()
-        loss_K = 1 - 2 * overlap_K / size_K.clamp(min=torch.finfo(torch.float32).tiny)
-        return (loss_K * occurs_K).sum() / occurs_K.sum().clamp(min=1)
+    @model_validator(mode="after")
+    def _weighted_by_size(self) -> Self:
+        if self.generalised and self.absent:
+            raise ValueError("generalised weighs a class by 1 / its size: absent ones have none, leave `absent` out")
+        return self
+
+    def __call__(self, logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The loss, 0 … 1; 0 where no class occurs. Weights a pixel change nothing."""
+        del weights
+        found = self._overlap(logits, labels, squared=self.squared)
+        both, size, counts = found.both, found.said + found.true, found.counts
+        if self.generalised:
+            share = _share(found)
+            both, size = ((share * part).sum(dim=1, keepdim=True) for part in (both, size))
+            counts = counts.amax(dim=1, keepdim=True)
+        return mean_of(1 - (2 * both + self.smooth) / (size + self.smooth).clamp(min=TINY), counts)
+
+
+def _share(found: Overlap) -> Tensor:
+    """1 / (Σ t)² over its largest value, G K; 0 for absent classes."""
+    inverse = found.counts / found.true.clamp(min=1)
+    return (inverse / inverse.amax(dim=1, keepdim=True).clamp(min=TINY)).square()
