@@ -37,7 +37,7 @@ from maskwright.settings import Budget
 from maskwright.tiling import Tiles
 from maskwright.training.callbacks import Callback
 from maskwright.training.loop import Outcome, fit
-from maskwright.training.prepare import description, golden, prepare
+from maskwright.training.prepare import description, golden, load_encoder, prepare
 from maskwright.training.range_test import RangeTest, range_test
 
 Watch = Callable[[str, int, int], None]
@@ -111,8 +111,8 @@ def look(data: str | Path | Inspection, recipe: str | Path | Recipe | None = Non
     if isinstance(data, Inspection):
         return data
     followed = recipes.recipe(recipe) if recipe else None
-    parts = dict(followed.parts) if followed else {}
-    return inspect(data, **{**parts, **{name: value for name, value in options.items() if value}})
+    asked = {name: value for name, value in options.items() if value}
+    return inspect(data, **{**(followed.parts.model_dump() if followed else {}), **asked})
 
 
 def plan(
@@ -240,7 +240,9 @@ def resume(
     return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
 
 
-def build(what: str | Path | Recipe | UNetRecord | Mapping[str, Any], *, pretrained: bool = False, **changes: Any) -> UNet:
+def build(
+    what: str | Path | Recipe | UNetRecord | Mapping[str, Any], *, pretrained: bool = False, **changes: Any
+) -> UNet:
     """A network as a plain `nn.Module`: images B C H W in, logits out.
 
     >>> build("carvana-unet")(torch.zeros(1, 3, 96, 128)).shape
@@ -253,10 +255,9 @@ def build(what: str | Path | Recipe | UNetRecord | Mapping[str, Any], *, pretrai
     Raises:
         SettingError: there is no such recipe, or a setting is unknown or does not fit.
     """
-    record = _record_of(what).with_settings(changes)
-    network = UNet.from_record(record)
-    if pretrained and record.encoder.weights:
-        load_pretrained(network)
+    network = UNet.from_record(_record_of(what).with_settings(changes))
+    if pretrained:
+        load_encoder(network)
     return network
 
 
@@ -351,7 +352,7 @@ def evaluate(
     Images that the model file knows, by content, keep the part they had in training. When the model lies in its run
     folder and all the images are of that run, `scores-SPLIT.json` and the report there are written anew.
 
-    metrics: names of image metrics to score besides, e.g. `salt` or `dsb2018`.
+    metrics: names of image metrics to score besides, e.g. `salt` or `dsb2018`; none: those of the model's plan.
 
     Raises:
         DataError: the part has no labelled image, or the classes are not the model's.
@@ -363,9 +364,10 @@ def evaluate(
     samples = _samples_of(run, data, watch, inspection)
     part = [s for s in samples.samples if s.mask] if split == "all" else _part(samples, predictor.description, split)
     gallery = Gallery(samples.labels, predictor.description.preprocess)
+    wanted = metrics or predictor.description.plan.metrics
     scores = score(
         predictor, samples, part, split,
-        metrics=metrics, watch=gallery.watch, progress=_telling(watch, "evaluating"),
+        metrics=wanted, watch=gallery.watch, progress=_telling(watch, "evaluating"),
     )  # fmt: skip
     if run is not None and all(s.content in _parts(predictor.description) for s in part):
         _keep_scores(run, scores, gallery)
@@ -410,7 +412,7 @@ def _run(
         marker.unlink(missing_ok=True)
     else:
         marker.write_text("Stopped by hand. Go on with: maskwright train --resume FOLDER\n", "utf-8")
-    about = description(seen.samples, seen.fingerprint, decided, outcome)
+    about = description(folder, seen.samples, seen.fingerprint, decided, outcome)
     sample = golden(job)
     modelfile.save(folder / "model.safetensors", outcome.weights, about, sample)
     predictor = Predictor(folder / "model.safetensors", device=decided.device.name)
@@ -419,8 +421,9 @@ def _run(
     if part := seen.samples.part("val"):
         gallery = Gallery(seen.samples.labels, decided.preprocess)
         scores = score(
-            predictor, seen.samples, part, "val", watch=gallery.watch, progress=_telling(watch, "evaluating")
-        )
+            predictor, seen.samples, part, "val",
+            metrics=decided.metrics, watch=gallery.watch, progress=_telling(watch, "evaluating"),
+        )  # fmt: skip
         _keep_scores(folder, scores, gallery)
         brief = {"val": scores.model_dump(exclude={"per_image", "confusion"}, mode="json")}
         described = about.model_copy(update={"scores": brief})

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from maskwright.data.augment import Augment
-from maskwright.data.borders import BorderWeights
 from maskwright.data.dataset import Sampling
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.devices import DeviceSettings
 from maskwright.errors import SettingError
-from maskwright.losses import LossSettings, losses
+from maskwright.losses import LossSettings
+from maskwright.metrics import image_metrics
 from maskwright.model import UNetRecord
 from maskwright.model.sizes import demand_fit, fitting_input
 from maskwright.recipes import Recipe
@@ -42,8 +42,6 @@ class Plan(Record):
     sampling: Sampling
     augment: Augment
     loss: LossSettings
-    borders: BorderWeights | None = None
-    """How pixels between objects are weighted in the losses that know pixel weights; None: all alike."""
     training: TrainingSettings
     tiles: Tiles
     metrics: tuple[str, ...] = ()
@@ -145,7 +143,7 @@ def follow(
     preprocess = _prepared_as(recipe, fingerprint)
     network = recipe.network(preprocess.channels, len(fingerprint.classes))
     training = recipe.training.model_copy(update={"budget": budget}) if budget else recipe.training
-    parts = ("preprocess", "model", "sampling", "augment", "loss", "borders", "training")
+    parts = ("preprocess", "model", "sampling", "augment", "loss", "training")
     reasons = dict.fromkeys(parts, f"as the recipe {recipe.name} says")
     if budget:
         reasons["training.budget"] = "as asked for"
@@ -158,7 +156,6 @@ def follow(
         sampling=recipe.sampling,
         augment=recipe.augment,
         loss=recipe.loss,
-        borders=recipe.borders,
         training=training,
         tiles=recipe.tiles or tiles.value,
         metrics=recipe.metrics,
@@ -345,9 +342,5 @@ def demand_fitting(plan: Plan, fingerprint: Fingerprint) -> None:
         raise SettingError(f"The plan's network has {plan.model.dims} dimensions, images have 2. Set model.dims=2.")
     if plan.model.padding == "valid":
         demand_fit(plan.model, *plan.sampling.crop)
-    if plan.borders and not any(losses[name].uses_pixel_weights for name in plan.loss.terms):
-        knowing = ", ".join(name for name, loss in losses.items() if loss.uses_pixel_weights)
-        raise SettingError(
-            f"borders weighs pixels, but none of the losses {', '.join(plan.loss.terms)} knows pixel weights. Set "
-            f"borders=null, or add one of {knowing} (loss.terms.cross_entropy=1)."
-        )
+    for name in plan.metrics:
+        image_metrics[name]

@@ -41,9 +41,7 @@ def camvid():
 
     down = [(3, 32), (32, 64), (64, 128), (128, 256), (256, 512), (512, 1024)]
     up = [(1024, 512), (512, 256), (256, 128), (128, 64), (64, 32)]
-    return (
-        sum(block(a, b) for a, b in down) + sum(conv(2, a, b) + block(2 * b, b) for a, b in up) + conv(1, 32, 11)
-    )
+    return sum(block(a, b) for a, b in down) + sum(conv(2, a, b) + block(2 * b, b) for a, b in up) + conv(1, 32, 11)
 
 
 def salt():
@@ -70,8 +68,8 @@ def carvana_unet():
 
 
 def valid():
-    def block(a, b):
-        return conv(3, a, b, bias=False) + norm(b) + conv(3, b, b, bias=False) + norm(b)
+    def block(a, b):  # the norm comes after the activation and cannot take over the convolution's bias
+        return conv(3, a, b) + norm(b) + conv(3, b, b) + norm(b)
 
     down = [(1, 64), (64, 128), (128, 256), (256, 512)]
     up = [(512, 256), (256, 128), (128, 64)]
@@ -187,13 +185,9 @@ CRN = ["conv", "relu", "norm"] * 2
         ("salt-unet", [*CRCR, "pool", "dropout"] * 4 + CRCR + ["up", "dropout", *CRCR] * 4 + ["conv"]),
         (
             "carvana-unet",
-            [*CRCR, "pool"] * 3
-            + [*CRCR, "dropout", "pool"]
-            + [*CRCR, "dropout"]
-            + ["up", *CRCR] * 4
-            + [*CR, "conv"],
+            [*CRCR, "pool"] * 3 + [*CRCR, "dropout", "pool"] + [*CRCR, "dropout"] + ["up", *CRCR] * 4 + [*CR, "conv"],
         ),
-        ("carvana-simple", CR * 6 + CR + ["up", "relu"] + (CR + ["up", "relu"]) * 2 + ["conv"]),
+        ("carvana-simple", CR * 6 + [*CR, "up", "relu"] * 3 + ["conv"]),
         ("valid-unet", [*CRN, "pool"] * 3 + CRN + ["up", *CRN] * 3 + ["conv"]),
         (
             "isbi-2015",

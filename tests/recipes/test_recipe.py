@@ -70,7 +70,7 @@ def test_the_network_for_other_data_keeps_a_single_logit_for_two_classes():
 
 
 def test_an_unknown_name_answers_with_the_nearest():
-    with pytest.raises(SettingError, match="no recipe called 'carvana-nuet'. Did you mean 'carvana-unet'"):
+    with pytest.raises(SettingError, match=r"no recipe called 'carvana-nuet'. Did you mean 'carvana-unet'"):
         recipe("carvana-nuet")
 
 
@@ -78,5 +78,5 @@ def test_a_wrong_key_in_ones_own_recipe_is_named(tmp_path):
     text = (FOLDER / "salt-unet.yaml").read_text("utf-8").replace("dropout_place", "dropout_plcae")
     (tmp_path / "own.yaml").write_text(text, "utf-8")
 
-    with pytest.raises(SettingError, match="dropout_plcae.*own.yaml.*dropout_place"):
+    with pytest.raises(SettingError, match=r"dropout_plcae.*own.yaml.*dropout_place"):
         recipe(tmp_path / "own.yaml")

@@ -4,7 +4,7 @@ Crops are read from it without decoding anything; the operating system keeps in 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.borders import BorderWeights
+from maskwright.data.borders import border_weights
 from maskwright.data.index import Samples
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.randomness import number
@@ -70,13 +70,14 @@ def build(
     part: list[Sample],
     preprocess: Preprocess,
     *,
-    borders: BorderWeights | None = None,
+    borders: Mapping[str, Any] | None = None,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Cache:
     """The cache of these samples, made in `folder` or, if it lies there complete, opened.
 
-    borders: how pixels between objects are weighted; None: all pixels count alike and no weights are kept.
+    borders: how pixels between objects are weighted, as `border_weights` takes it; None: all count alike, and no
+    weights are kept.
     A half-made cache has no `cache.json` yet and is made again.
 
     Raises:
@@ -85,10 +86,12 @@ def build(
     sizes = [preprocess.working_size(s.height, s.width) for s in part]
     about = folder / "cache.json"
     shown = (f"{s.image} {s.content} {s.mask} {s.mask_content}" for s in part)
-    key = number(preprocess.to_json(), samples.labels.to_json(), borders.to_json() if borders else "", *shown)
+    key = number(
+        preprocess.to_json(), samples.labels.to_json(), sorted(borders.items()) if borders is not None else "", *shown
+    )
     pixels = sum(height * width for height, width in sizes)
     lengths = {"images.bin": pixels * preprocess.channels * np.dtype(preprocess.dtype).itemsize, "labels.bin": pixels}
-    if borders:
+    if borders is not None:
         lengths["weights.bin"] = 2 * pixels
     if not _complete(folder, key, lengths):
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +135,7 @@ def _fill(
 
 
 def _decode(
-    samples: Samples, preprocess: Preprocess, borders: BorderWeights | None, sample: Sample
+    samples: Samples, preprocess: Preprocess, borders: Mapping[str, Any] | None, sample: Sample
 ) -> list[NDArray[Any]]:
     """Image C h w, labels h w and, where pixels are weighted, weights h w: what each file of the cache gets."""
     image_Chw = preprocess.resize(preprocess.to_channels(samples.image(sample), sample.image)).numpy()
@@ -141,12 +144,13 @@ def _decode(
     labels_hw = preprocess.resize_labels(samples.labels_of(sample))
     assert image_Chw.shape[1:] == labels_hw.shape
     arrays = [image_Chw.astype(preprocess.dtype), labels_hw]
-    if borders:
+    if borders is not None:
         objects_HW = samples.objects_of(sample)
         if objects_HW is None:
             raise DataError(
-                f"Borders between objects are to weigh more (borders.w0), but {', '.join(samples.labels.names)} are "
-                "no objects on a background. Set borders=null, or have two classes."
+                f"Borders between objects are to weigh more (loss.border), but {', '.join(samples.labels.names)} are "
+                "no objects on a background. Set loss.border=null, or have two classes."
             )
-        arrays.append(borders(preprocess.resize_labels(objects_HW), labels_hw == IGNORED).astype(np.float16))
+        objects_hw = preprocess.resize_labels(objects_HW)
+        arrays.append(border_weights(objects_hw, **borders, ignored_HW=labels_hw == IGNORED).astype(np.float16))
     return arrays

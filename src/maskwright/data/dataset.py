@@ -53,9 +53,7 @@ class Crops(Dataset[Batch]):
     reaches over the image's border, where it is mirrored: so every pixel is learnt from.
     """
 
-    def __init__(
-        self, cache: Cache, sampling: Sampling, augment: Augment, seed: int, channels: int, margin: int = 0
-    ):
+    def __init__(self, cache: Cache, sampling: Sampling, augment: Augment, seed: int, channels: int, margin: int = 0):
         self.cache, self.sampling, self.augment, self.seed, self.channels = cache, sampling, augment, seed, channels
         self.margin = margin
         # No image is larger than the largest, so no source need be; what lies outside is mirrored by the warp.

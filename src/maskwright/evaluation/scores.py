@@ -178,7 +178,7 @@ class _Read(NamedTuple):
 
 def _read_ahead(samples: Samples, part: Sequence[Sample], with_objects: bool) -> Iterator[_Read]:
     """Each sample with its image, labels and true objects, the next one read while this one is predicted."""
-    objects_of = getattr(samples, "objects_of", None) if with_objects else None
+    objects_of = samples.objects_of if with_objects else None
 
     def read(sample: Sample) -> _Read:
         objects = objects_of(sample) if objects_of else None

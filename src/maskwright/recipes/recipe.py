@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 from pydantic import field_validator
 
 from maskwright.data.augment import OFF, Augment
-from maskwright.data.borders import BorderWeights
 from maskwright.data.dataset import Sampling
 from maskwright.errors import SettingError, nearest
 from maskwright.losses import LossSettings
@@ -90,7 +89,6 @@ class Recipe(Record):
     sampling: Sampling
     augment: Augment = OFF
     loss: LossSettings = LossSettings()
-    borders: BorderWeights | None = None
     training: TrainingSettings
     tiles: Tiles | None = None
 

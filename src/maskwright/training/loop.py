@@ -18,7 +18,7 @@ from maskwright.data.dataset import Crops, Finish
 from maskwright.data.randomness import number
 from maskwright.devices import DeviceSettings, lay_channels_last
 from maskwright.errors import CheckpointError, TrainingError
-from maskwright.losses import Loss
+from maskwright.losses import Loss, supervised
 from maskwright.model import UNet
 from maskwright.settings import TrainingSettings
 from maskwright.training import checkpoint, optimisers
@@ -28,7 +28,7 @@ from maskwright.training.machine import batches, fabric_for, formatted, interrup
 from maskwright.training.pace import Clock, Pace, total_steps
 from maskwright.training.stages import Stages, by_level
 from maskwright.training.state import Progress, State
-from maskwright.training.supervision import cropped, finest, supervised
+from maskwright.training.supervision import cropped, finest
 from maskwright.training.validation import Validation
 
 

@@ -1,10 +1,12 @@
 """From a plan to a job, and from its outcome to what the model file says."""
 
 import datetime
+import json
 import platform
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,13 +21,18 @@ from maskwright.data.randomness import number
 from maskwright.devices import cores
 from maskwright.errors import SettingError
 from maskwright.losses import build as build_loss
-from maskwright.model import UNet
+from maskwright.model import UNet, UNetRecord
 from maskwright.model.sizes import geometry
 from maskwright.modelfile import Description
 from maskwright.plan import Plan
+from maskwright.training import checkpoint
 from maskwright.training.loop import Job, Outcome
 from maskwright.training.validation import Validation
 
+if TYPE_CHECKING:
+    from maskwright.model.encoders.weights import WeightsInfo
+
+ENCODER_WEIGHTS = "encoder_weights.json"
 GOLDEN_PIXELS = 64
 """Side of the golden sample; more where the network needs more."""
 
@@ -45,7 +52,8 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
         )
     torch.manual_seed(number(decided.seed, "weights"))
     decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
-    train = decode(folder / "cache" / "train", part=samples.part("train"), borders=decided.borders, progress=progress)
+    borders = decided.loss.border.plain() if decided.loss.border else None
+    train = decode(folder / "cache" / "train", part=samples.part("train"), borders=borders, progress=progress)
     loss = build_loss(decided.loss)
     validation = None
     if part := samples.part("val"):
@@ -54,7 +62,7 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
         held_out = decode(folder / "cache" / "val", part=part[::every])
         validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
     return Job(
-        network=UNet.from_record(decided.model),
+        network=_network(folder, decided.model),
         crops=Crops(
             train,
             decided.sampling,
@@ -75,6 +83,29 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
     )
 
 
+def _network(folder: Path, record: UNetRecord) -> UNet:
+    """The network with fresh weights, its encoder's from where the record says; what those are is written down."""
+    network = UNet.from_record(record)
+    resumed = (folder / checkpoint.NAME).exists()  # all weights come from there
+    if not resumed and (info := load_encoder(network)):
+        info.save(folder / ENCODER_WEIGHTS)
+    return network
+
+
+def load_encoder(network: UNet) -> "WeightsInfo | None":
+    """Load the encoder's first weights, if the network's record names any; what they are.
+
+    Raises:
+        SettingError: they are not to be had, or do not fit; says the ways out.
+    """
+    record = network.record
+    if record.encoder.weights is None:
+        return None
+    from maskwright.model.encoders.weights import load_pretrained  # needs timm
+
+    return load_pretrained(network.encoder, record.encoder.weights, record.in_channels)
+
+
 def golden(job: Job) -> torch.Tensor:
     """A training crop as the network sees it, from the middle of the first image."""
     images = torch.from_numpy(job.crops.cache.image(0).astype(np.float32))
@@ -84,12 +115,16 @@ def golden(job: Job) -> torch.Tensor:
     return fitted(job.network.record, job.finish.preprocess.normalise(middle))
 
 
-def description(samples: Samples, fingerprint: Fingerprint, decided: Plan, outcome: Outcome) -> Description:
+def description(
+    folder: Path, samples: Samples, fingerprint: Fingerprint, decided: Plan, outcome: Outcome
+) -> Description:
     """What the model file says of the training."""
+    weights = folder / ENCODER_WEIGHTS
     parts = {split: tuple(s.content for s in samples.part(split)) for split in ("train", "val", "test")}
     return Description(
         maskwright=__version__,
-        network=decided.model,
+        # Where its first weights came from is history; a path of this machine would mean nothing elsewhere.
+        network=decided.model.with_settings({"encoder.weights": None}),
         preprocess=decided.preprocess,
         labels=samples.labels,
         plan=decided,
@@ -103,6 +138,7 @@ def description(samples: Samples, fingerprint: Fingerprint, decided: Plan, outco
             "torch": torch.__version__,
             "python": platform.python_version(),
             "device": decided.device.name,
+            **({"encoder_weights": json.loads(weights.read_text("utf-8"))} if weights.is_file() else {}),
         },
         split=parts,
     )

@@ -9,11 +9,12 @@ import torch
 
 from maskwright.data.randomness import number
 from maskwright.devices import lay_channels_last
+from maskwright.losses import supervised
 from maskwright.records import Record
 from maskwright.training import optimisers
 from maskwright.training.loop import Job
 from maskwright.training.machine import batches, fabric_for, formatted, threads
-from maskwright.training.supervision import cropped, finest, supervised
+from maskwright.training.supervision import cropped, finest
 
 LOWEST, HIGHEST = 1e-7, 10.0
 STEPS, FEWEST = 100, 40
