@@ -239,7 +239,7 @@ def test_test_and_validation_are_both_shares_of_all(salt):
     assert sorted(shares(samples.part("val"))) == [*[1] * 8, 2, 2, 8]
     salt.write("dataset.yaml", "split: {val: 0.2, test: 0.3, stratify: true}\n")
     assert index(salt.root).samples == samples.samples
-    salt.write("dataset.yaml", "")
+    salt.write("dataset.yaml", "skip: []\n")
     alone = index(salt.root, test_share=0.3, stratify=True)
     assert [s.name for s in alone.part("test")] == [s.name for s in samples.part("test")]
 
