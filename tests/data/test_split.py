@@ -315,3 +315,15 @@ def test_a_share_and_patterns_of_different_parts_go_together(eight, paint):
     samples = index(eight)
     assert [s.name for s in samples.part("test")] == ["a", "b"]
     assert len(samples.part("val")) == 2
+
+
+def test_an_image_with_a_single_pixel_of_foreground_is_not_empty_whichever_class_is_the_background(paint):
+    for i in range(20):
+        mask = paint.mask(0)
+        mask[0, 0] = 255 * (i % 2)
+        paint.write(f"images/{i}.png", paint.image())
+        paint.write(f"masks/{i}.png", mask)
+    paint.write("dataset.yaml", "classes: {salt: 255, rock: 0}\n")
+    for share in (2, 4, 6, 8):
+        part = index(paint.root, share=share, stratify=True).part("val")
+        assert sum(255 in sample.values for sample in part) == share // 2
