@@ -239,7 +239,7 @@ def test_test_and_validation_are_both_shares_of_all(salt):
     assert sorted(shares(samples.part("val"))) == [*[1] * 8, 2, 2, 8]
     salt.write("dataset.yaml", "split: {val: 0.2, test: 0.3, stratify: true}\n")
     assert index(salt.root).samples == samples.samples
-    salt.write("dataset.yaml", "")
+    salt.write("dataset.yaml", "skip: []\n")
     alone = index(salt.root, test_share=0.3, stratify=True)
     assert [s.name for s in alone.part("test")] == [s.name for s in samples.part("test")]
 
@@ -315,3 +315,20 @@ def test_a_share_and_patterns_of_different_parts_go_together(eight, paint):
     samples = index(eight)
     assert [s.name for s in samples.part("test")] == ["a", "b"]
     assert len(samples.part("val")) == 2
+
+
+def test_an_image_with_a_single_pixel_of_foreground_is_not_empty_whichever_class_is_the_background(paint):
+    for i in range(20):
+        mask = paint.mask(0)
+        mask[0, 0] = 255 * (i % 4 == 0)
+        paint.write(f"images/{i}.png", paint.image())
+        paint.write(f"masks/{i}.png", mask)
+    paint.write("dataset.yaml", "classes: {salt: 255, rock: 0}\n")
+    for share in (4, 8, 12, 16):
+        part = index(paint.root, share=share, stratify=True).part("val")
+        assert sum(255 in sample.values for sample in part) == share // 4
+
+
+def test_a_wish_for_strata_where_nothing_is_drawn_is_answered(eight):
+    notes = index(eight, val=["a"], stratify=True).notes
+    assert notes[2] == "nothing to stratify: the parts are as published or named"

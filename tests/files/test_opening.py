@@ -239,7 +239,7 @@ def test_a_file_that_is_no_stack_has_one_page(kind, tmp_path):
 
     assert pages_in(path) == 1
     np.testing.assert_array_equal(read_image(path, page=0), read_image(path))
-    with pytest.raises(ReadError, match=r"image .*there is no page 1"):
+    with pytest.raises(ReadError, match=r"image, page 1, is not there"):
         read_image(path, page=1)
 
 

@@ -83,6 +83,8 @@ def assign(
     parts = _as_said(samples, shown, root, stated, test, val)
     pool = [i for i, s in enumerate(samples) if parts[i] == "train" and s.mask]
     reasons = [_drawn(part, pool, parts, samples, draw, labels, root) for part in _DRAWN]
+    if draw.stratify and not any(reasons):
+        reasons = ["nothing to stratify: the parts are as published or named"]
     if not any(part == "train" and s.mask for s, part in zip(samples, parts, strict=True)):
         raise DataError(f"No image of {root} is left to train on: all are set aside for validation or test.")
     out = [s.model_copy(update={"split": part}) for s, part in zip(samples, parts, strict=True)]

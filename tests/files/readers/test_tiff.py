@@ -165,7 +165,9 @@ def test_a_page_that_is_not_there_is_told(options, page, tmp_path):
     tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 8, 9), np.uint8), **options)
 
     for read in (read_image, read_header, read_mask):
-        with pytest.raises(ReadError, match=rf"stack\.tif has 5 pages, the first being 0; there is no page {page}"):
+        with pytest.raises(
+            ReadError, match=rf"stack\.tif, page {page}, is not there: the file has 5 pages, the first being 0"
+        ):
             read(tmp_path / "stack.tif", page=page)
 
 
