@@ -5,6 +5,7 @@ from maskwright.settings import (
     Budget,
     OptimizerSettings,
     ScheduleSettings,
+    Stage,
     TrainingSettings,
     ValidationSettings,
 )
@@ -47,6 +48,16 @@ def test_a_budget_reads_as_one_would_say_it(parts, text):
         (OptimizerSettings, {"clip": 0}),
         (ScheduleSettings, {"warmup": 1}),
         (ScheduleSettings, {"last": 1.5}),
+        (ScheduleSettings, {"low_momentum": 0}),
+        (ScheduleSettings, {"power": 0}),
+        (ScheduleSettings, {"factor": 1}),
+        (ScheduleSettings, {"patience": 0}),
+        (OptimizerSettings, {"front": 0}),
+        (OptimizerSettings, {"front": 1.5}),
+        (Stage, {"epochs": 0}),
+        (Stage, {"epochs": 1, "lr": 0}),
+        (Stage, {"epochs": 1, "front": 2}),
+        (ValidationSettings, {"keep": "accuracy"}),
         (ValidationSettings, {"times": 0}),
         (ValidationSettings, {"patience": 0}),
         (TrainingSettings, {"budget": {"epochs": 1}, "ema": 1}),
@@ -76,3 +87,23 @@ def test_off_is_none():
     assert record.with_settings({"ema": "null"}).ema is None
     assert record.optimizer.clip is None
     assert record.validation.patience is None
+
+
+def test_momentum_is_cycled_by_one_cycle_alone_and_downwards():
+    with pytest.raises(SettingError, match="low_momentum is cycled by onecycle, not by cosine"):
+        ScheduleSettings.read({"name": "cosine", "low_momentum": 0.5})
+    with pytest.raises(
+        SettingError, match=r"schedule.low_momentum \(0.95\) must not be above optimizer.momentum \(0.9\)"
+    ):
+        TrainingSettings.read({"budget": {"epochs": 1}, "schedule": {"low_momentum": 0.95}})
+
+
+def test_stages_are_set_from_text_and_come_back_from_a_file(tmp_path):
+    record = TrainingSettings(budget=Budget(epochs=12)).with_settings(
+        {"stages": "[{epochs: 3, freeze: true}, {epochs: 9, lr: 1e-3, front: 0.1}]"}
+    )
+
+    assert record.stages == (Stage(epochs=3, freeze=True), Stage(epochs=9, lr=1e-3, front=0.1))
+    assert TrainingSettings.load(record.save(tmp_path / "training.yaml")) == record
+    with pytest.raises(SettingError, match=r"stages\.0\.freez"):
+        record.with_settings({"stages": [{"epochs": 1, "freez": True}]})

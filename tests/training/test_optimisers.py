@@ -10,9 +10,10 @@ from torch import nn
 
 from maskwright.model import UNet
 from maskwright.settings import OptimizerSettings
-from maskwright.training.optimisers import Muon, build, orthogonalise, set_rate
+from maskwright.training import encoder
+from maskwright.training.optimisers import Muon, build, orthogonalise, set_momentum, set_rate, set_tops
 
-NAMES = ["adamw", "adam", "sgd", "muon"]
+NAMES = ["adamw", "adam", "sgd", "rmsprop", "muon"]
 
 
 @pytest.fixture
@@ -257,16 +258,109 @@ def test_the_settings_reach_the_optimiser(network):
     sgd = build(network, OptimizerSettings(name="sgd", nesterov=False, **s))
     adamw = build(network, OptimizerSettings(name="adamw", beta2=0.4, eps=1e-5, **s))
     muon = build(network, OptimizerSettings(name="muon", beta2=0.4, eps=1e-5, **s))
+    rmsprop = build(network, OptimizerSettings(name="rmsprop", beta2=0.4, eps=1e-5, **s))
 
     assert (sgd.param_groups[0]["momentum"], sgd.param_groups[0]["nesterov"]) == (0.3, False)
     assert adamw.param_groups[0]["betas"] == (0.3, 0.4)
     assert muon.param_groups[0]["momentum"] == 0.3
     assert muon.param_groups[2]["betas"] == (0.9, 0.4)
-    for optimizer in (adamw, muon):
+    assert (rmsprop.param_groups[0]["momentum"], rmsprop.param_groups[0]["alpha"]) == (0.3, 0.4)
+    for optimizer in (adamw, muon, rmsprop):
         assert optimizer.param_groups[0]["eps"] == 1e-5
-    for optimizer in (sgd, adamw, muon):
+    for optimizer in (sgd, adamw, muon, rmsprop):
         assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["weight_decay"]) == (0.1, 0.2)
 
 
 def test_sgd_without_momentum_does_not_look_ahead(network):
     assert not build(network, OptimizerSettings(name="sgd", momentum=0)).param_groups[0]["nesterov"]
+
+
+def rates_by_name(network, optimizer):
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    return {name: rates[id(p)] for name, p in network.named_parameters()}
+
+
+DEEP = UNet(1, 2, depth=2, base=2, stem=2, down="strided")
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "rmsprop"])
+def test_rates_fall_geometrically_to_the_front(name):
+    optimizer = build(DEEP, OptimizerSettings(name=name, lr=0.8, front=0.25))
+    set_rate(optimizer, 0.5)
+
+    expected = {"stem": 0.1, "encoder.0": 0.1, "downs.0": 0.2, "encoder.1": 0.2, "downs.1": 0.4, "encoder.2": 0.4}
+    for parameter, rate in rates_by_name(DEEP, optimizer).items():
+        place = next((place for place in expected if parameter.startswith(place)), None)
+        assert rate == pytest.approx(expected.get(place, 0.4)), parameter
+
+
+def test_muon_s_side_rates_fall_to_the_front_too():
+    optimizer = build(DEEP, OptimizerSettings(name="muon", lr=0.8, side_lr=0.08, front=0.25))
+    rates = rates_by_name(DEEP, optimizer)
+
+    assert rates["encoder.0.convolutions.0.0.weight"] == pytest.approx(0.2)
+    assert rates["encoder.0.convolutions.0.1.weight"] == pytest.approx(0.02)
+    assert rates["encoder.1.convolutions.0.1.bias"] == pytest.approx(0.04)
+    assert rates["decoder.1.convolutions.0.0.weight"] == pytest.approx(0.8)
+    assert rates["head.weight"] == pytest.approx(0.08)
+    assert set_rate(optimizer, 0.5) == pytest.approx(0.4), "the rate that is told is the decoder's kernels'"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("how", [{"front": 0.1}, {"by_level": True}])
+def test_by_level_too_every_parameter_is_in_one_group_and_decayed_as_ever(name, how):
+    settings = OptimizerSettings(name=name, weight_decay=0.3, front=how.get("front", 1))
+    optimizer = build(DEEP, settings, by_level="by_level" in how)
+    level_of = {id(p): n for n, level in enumerate(encoder.levels(DEEP)) for p in level}
+
+    places = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(places) == sorted(id(p) for p in DEEP.parameters())
+    for group in optimizer.param_groups:
+        assert len({level_of.get(id(p)) for p in group["params"]}) == 1
+        assert {p.ndim > 1 for p in group["params"]} == {group["weight_decay"] > 0}
+        assert "top_lr" in group
+
+
+@pytest.mark.parametrize(("name", "groups"), [("adamw", 2), ("rmsprop", 2), ("muon", 3)])
+def test_with_all_levels_alike_there_are_no_more_groups_than_kinds(name, groups):
+    optimizer = build(DEEP, OptimizerSettings(name=name))
+
+    assert len(optimizer.param_groups) == groups
+    assert all("forward" not in group for group in optimizer.param_groups)
+
+
+def test_the_encoder_s_only_level_is_its_first():
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.ModuleList([nn.Conv2d(1, 1, 1)])
+            self.head = nn.Conv2d(1, 1, 1)
+
+    network = One()
+    rates = rates_by_name(network, build(network, OptimizerSettings(lr=1, front=0.5)))
+
+    assert rates == {"encoder.0.weight": 0.5, "encoder.0.bias": 0.5, "head.weight": 1.0, "head.bias": 1.0}
+
+
+def test_new_tops_keep_muon_s_proportion():
+    settings = OptimizerSettings(name="muon", lr=0.02, side_lr=0.005)
+    optimizer = build(DEEP, settings, by_level=True)
+    set_tops(optimizer, settings, 0.04, 0.25)
+    rates = rates_by_name(DEEP, optimizer)
+
+    assert rates["head.weight"] == pytest.approx(0.01)
+    assert rates["decoder.0.convolutions.0.0.weight"] == pytest.approx(0.04)
+    assert rates["stem.0.weight"] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_momentum_is_set_where_the_optimiser_keeps_it(network, name):
+    optimizer = build(network, OptimizerSettings(name=name, momentum=0.9, beta2=0.95))
+    set_momentum(optimizer, 0.7)
+
+    for group in optimizer.param_groups:
+        if name in {"adam", "adamw"}:
+            assert group["betas"] == (0.7, 0.95)
+        else:
+            assert group["momentum"] == 0.7
+            assert group.get("betas", (0.9,))[0] == 0.9

@@ -35,12 +35,12 @@ class RangeTest(Record):
     smoothed: tuple[float, ...]
     """Exponential means of the losses, corrected for their youth."""
     suggestion: float | None = None
-    """The lower of two rates: that of the steepest fall, and a tenth of the lowest point's. None: it fell nowhere.
+    """A tenth of the rate of the lowest point; None: the loss fell nowhere.
 
     At its lowest point the smoothed loss is about to rise: learning and damage are in balance there, and a whole
-    training at that rate would fail; a tenth is the field's usual distance. But a loss that never turns up again has
-    its lowest point at some absurd rate, and then the steepest fall is the better guide. The lower of the two, as a
-    rate somewhat too low costs time, and one too high the training.
+    training at that rate would fail. A tenth is the field's usual distance, and hardly hangs on the noise of the
+    batches. But where the loss never diverged, as norms behind all kernels or a loss with an upper bound can have it,
+    the lowest point may lie at some absurd rate: then it is the rate of the steepest fall, if that is lower.
     """
     steepest: float | None = None
     """Where the smoothed loss falls fastest by decades of the rate, in the last two decades before its lowest point:
@@ -115,7 +115,7 @@ def read(rates: Sequence[float], losses: Sequence[float], steps: int) -> RangeTe
     falls = np.gradient(np.array(smoothed[: lowest + 1]))
     falls[np.array(rates[: lowest + 1]) < rates[lowest] / 100] = np.inf
     steepest = rates[int(np.argmin(falls))]
-    suggestion = min(steepest, rates[lowest] / 10)
+    suggestion = rates[lowest] / 10 if diverged_at is not None else min(steepest, rates[lowest] / 10)
     return found.model_copy(update={"suggestion": suggestion, "steepest": steepest, "lowest": rates[lowest]})
 
 
