@@ -75,7 +75,6 @@ def test_a_large_picture_s_pixels_keep_their_exact_share():
     assert -logits.grad[0, 0, :10].sum().item() + logits.grad[0, 0, 10:].sum().item() == pytest.approx(1, rel=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("per", ["batch", "image"])
 def test_it_is_segmentation_models_own(batch, per):
     smp = pytest.importorskip("segmentation_models_pytorch.losses")
