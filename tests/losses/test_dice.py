@@ -161,7 +161,6 @@ def test_generalised_it_is_monai_s(batch, per):
     torch.testing.assert_close(Dice(generalised=True, per=per)(logits, labels), theirs(logits, labels[:, None]))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_with_ignored_pixels_it_is_segmentation_models_own(batch):
     smp = pytest.importorskip("segmentation_models_pytorch.losses")
     logits, labels = batch(9, 4)

@@ -75,7 +75,6 @@ def test_below_two_its_slope_is_finite_where_all_is_certain(gamma, channels):
         assert logits.grad.isfinite().all()
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
 def test_it_is_segmentation_models_own(batch, gamma):
     smp = pytest.importorskip("segmentation_models_pytorch.losses")

@@ -36,7 +36,6 @@ def test_for_one_class_it_follows_from_dice(batch):
     torch.testing.assert_close(1 - Jaccard()(logits, labels), dice / (2 - dice))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_it_is_segmentation_models_own(batch):
     smp = pytest.importorskip("segmentation_models_pytorch.losses")
     logits, labels = batch(2, 4, ignored=0)

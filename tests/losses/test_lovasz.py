@@ -19,18 +19,23 @@ def extension(errors, true):
     return total
 
 
-@given(seed=st.integers(0, 999), classes=st.integers(2, 4), per=st.sampled_from(["batch", "image"]))
-def test_several_logits_are_the_extension_over_the_classes_that_occur(batch, by_class, seed, classes, per):
-    logits, labels = batch(seed, classes, size=(2, 3, 2))
+SHARE_IGNORED = st.sampled_from([0.2, 0.8])  # so that some images are ignored whole
+
+
+@given(
+    seed=st.integers(0, 999), classes=st.integers(2, 4), per=st.sampled_from(["batch", "image"]), ignored=SHARE_IGNORED
+)
+def test_several_logits_are_the_extension_over_the_classes_that_occur(batch, by_class, seed, classes, per, ignored):
+    logits, labels = batch(seed, classes, size=(2, 3, 2), ignored=ignored)
 
     expected = by_class(lambda p, t: extension(np.abs(t - p), t > 0), logits, labels, per)
 
     assert Lovasz(per=per)(logits, labels).item() == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
-@given(seed=st.integers(0, 999), per=st.sampled_from(["batch", "image"]))
-def test_one_logit_is_the_extension_of_its_hinge(batch, seed, per):
-    logits, labels = batch(seed, 2, 1, size=(2, 2, 2))
+@given(seed=st.integers(0, 999), per=st.sampled_from(["batch", "image"]), ignored=SHARE_IGNORED)
+def test_one_logit_is_the_extension_of_its_hinge(batch, seed, per, ignored):
+    logits, labels = batch(seed, 2, 1, size=(2, 2, 2), ignored=ignored)
     groups = [(logits[:, 0], labels)] if per == "batch" else list(zip(logits[:, 0], labels, strict=True))
     expected = []
     for z, t in groups:
@@ -75,7 +80,6 @@ def test_a_large_picture_s_pixels_keep_their_exact_share():
     assert -logits.grad[0, 0, :10].sum().item() + logits.grad[0, 0, 10:].sum().item() == pytest.approx(1, rel=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("per", ["batch", "image"])
 def test_it_is_segmentation_models_own(batch, per):
     smp = pytest.importorskip("segmentation_models_pytorch.losses")

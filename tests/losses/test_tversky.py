@@ -86,7 +86,6 @@ def test_it_is_monai_s(batch, alpha, beta):
     torch.testing.assert_close(ours(logits, labels), theirs(logits, labels[:, None]))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_it_is_segmentation_models_own(batch):
     smp = pytest.importorskip("segmentation_models_pytorch.losses")
     logits, labels = batch(5, 2, 1, ignored=0)
