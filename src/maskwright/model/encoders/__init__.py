@@ -1,0 +1,1 @@
+"""Encoders: what looks at the image and hands features to the decoder."""
