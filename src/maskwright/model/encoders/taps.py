@@ -61,8 +61,7 @@ def require_timm() -> ModuleType:
 def body(name: str, taps: Taps, **settings: Any) -> nn.Module:
     """A timm model that gives the maps of `taps` as a list; `settings` go to `timm.create_model` as well."""
     model: nn.Module = require_timm().create_model(name, features_only=True, **taps.options, **settings)
-    for module in taps.dropped:
-        model.set_submodule(module, nn.Identity())
+    _drop(model, taps.dropped)
     for parameter in taps.idle:
         model.get_parameter(parameter).requires_grad_(False)
     return model
@@ -198,9 +197,13 @@ def _modules_of(model: nn.Module, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _runs_without(model: nn.Module, modules: Sequence[str], images: Tensor, maps: Sequence[Tensor]) -> bool:
+def _drop(model: nn.Module, modules: Sequence[str]) -> None:
     for module in modules:
-        model.set_submodule(module, nn.Identity())
+        model.set_submodule(module, nn.Sequential())  # passes on what it gets, and may be gone through as a list
+
+
+def _runs_without(model: nn.Module, modules: Sequence[str], images: Tensor, maps: Sequence[Tensor]) -> bool:
+    _drop(model, modules)
     try:
         return [features.shape for features in model(images)] == [features.shape for features in maps]
     except UNSUITABLE:  # what was dropped feeds what is left, though none of it is looked at
