@@ -91,12 +91,25 @@ def _short(plan: "Plan", key: str) -> str:
     value: Any = plan
     for step in key.split("."):
         value = value[step] if isinstance(value, dict) else getattr(value, step)
-    if not hasattr(value, "model_fields_set"):
-        return str(value)
-    shown = {name: getattr(value, name) for name in type(value).model_fields}
-    default = {name: field.default for name, field in type(value).model_fields.items()}
-    changed = {n: v for n, v in shown.items() if v is not None and v != default[n] and n not in {"mean", "std"}}
-    return ", ".join(f"{n} {v:g}" if isinstance(v, float) else f"{n} {v}" for n, v in changed.items()) or "the defaults"
+    return ", ".join(_changed(value)) or "the defaults" if _is_record(value) else str(value)
+
+
+def _changed(record: Any, inside: str = "") -> Iterator[str]:
+    """Each value that is not its default, by name; those of records in the record too."""
+    for name, field in type(record).model_fields.items():
+        value = getattr(record, name)
+        if value == field.default or name in {"mean", "std"}:
+            continue
+        if value is None:
+            yield f"{inside}{name} off"
+        elif _is_record(value) and "\n" in str(value):  # a budget says itself in a few words
+            yield from list(_changed(value, f"{inside}{name}.")) or [f"{inside}{name} on"]
+        else:
+            yield f"{inside}{name} {value:g}" if isinstance(value, float) else f"{inside}{name} {value}"
+
+
+def _is_record(value: object) -> bool:
+    return hasattr(value, "model_fields_set")
 
 
 @contextmanager
