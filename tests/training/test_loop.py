@@ -158,6 +158,23 @@ def test_on_a_plateau_the_rate_falls(job_of, listeners):
     assert [row.rate for row in watch.rows] == pytest.approx([0.08] * 4 + [0.04] * 3 + [0.02] * 2 + [0.01] * 3)
 
 
+def test_a_new_stage_begins_at_the_top_and_with_fresh_patience(job_of, listeners):
+    job = job_of(
+        training__stages=[{"epochs": 1}, {"epochs": 1}], schedule__name="plateau", schedule__patience=2,
+        schedule__factor=0.5, validation__times=12, validation__patience=5, validation__keep="loss",
+        optimizer__name="sgd", optimizer__lr=0.08,
+    )  # fmt: skip
+    job.validation = Pretends(iter([(loss, 0.5) for loss in [2, 1, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2]]))
+    watch = listeners.Watches(job)
+    outcome = fit(job, [watch])
+
+    # The rate of a row is that of the step before it. Four waits lie before the border, five behind it.
+    assert [row.rate for row in watch.rows] == pytest.approx(
+        [0.08] * 4 + [0.04] * 2 + [0.08] * 3 + [0.04] * 2
+    )  # fmt: skip
+    assert (outcome.steps, outcome.reason) == (11, "no better loss in 5 validations")
+
+
 def test_a_plateau_without_validation_images_is_an_error_before_anything_is_decoded(discs, job_of, monkeypatch):
     monkeypatch.setattr("maskwright.data.cache.build", None)  # whoever called it would fail otherwise
     monkeypatch.setattr(type(discs.samples), "part", lambda *_: [])

@@ -27,6 +27,14 @@ def test_places_by_hand():
     assert [share for _, share in found] == pytest.approx([0, 1 / 3, 2 / 3, 0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 0, 1])
 
 
+def test_a_border_that_binary_numbers_miss_by_a_bit_is_still_met():
+    stages = tuple(Stage(epochs=epochs) for epochs in (0.1, 0.2, 0.7))  # which add up to 0.30000000000000004 and 1
+    found = [place(stages, step / 10) for step in range(10)]
+
+    assert [stage for stage, _ in found] == [0, 1, 1, 2, 2, 2, 2, 2, 2, 2]
+    assert found[3].progress == pytest.approx(0)
+
+
 @given(progress=st.floats(0, 1))
 def test_a_single_stage_is_the_training_itself(progress):
     assert place((Stage(epochs=7),), progress) == (0, progress)
