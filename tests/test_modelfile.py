@@ -238,7 +238,7 @@ def test_a_file_with_something_behind_its_end_is_refused(path):
 
 
 @pytest.mark.parametrize(
-    "name", ["encoder.0.convolutions.0.0.weight", "decoder.0.convolutions.1.1.weight", "head.weight"]
+    "name", ["encoder.blocks.0.0.convolutions.0.0.weight", "decoder.blocks.0.convolutions.1.1.weight", "head.weight"]
 )
 def test_a_flipped_sign_in_the_weights_is_found_by_the_golden_sample(path, name):
     header, tensors = parts_of(path)
