@@ -101,8 +101,14 @@ def load_encoder(network: UNet) -> "WeightsInfo | None":
     record = network.record
     if record.encoder.weights is None:
         return None
-    from maskwright.model.encoders.weights import load_pretrained  # needs timm
+    from maskwright.model.encoders.timm import TimmEncoder  # these need timm
+    from maskwright.model.encoders.weights import load_pretrained
 
+    if not isinstance(network.encoder, TimmEncoder):
+        raise SettingError(
+            f"encoder.weights is for timm's encoders; {record.encoder.name!r} is one of ours and starts from random "
+            "ones. Set encoder.weights=null."
+        )
     return load_pretrained(network.encoder, record.encoder.weights, record.in_channels)
 
 
