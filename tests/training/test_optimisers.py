@@ -223,7 +223,7 @@ def test_at_a_rate_of_zero_nothing_moves(network, name):
 def test_parameters_without_a_gradient_stay(network, name):
     optimizer = build(network, OptimizerSettings(name=name))
     give_gradients(network, 0)
-    frozen = network.encoder[0]
+    frozen = network.encoder.blocks[0]
     before = [p.detach().clone() for p in frozen.parameters()]
     for parameter in frozen.parameters():
         parameter.grad = None
