@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from maskwright.model import UNet, UNetRecord, decoder
 from maskwright.model.layers import crop
@@ -27,15 +29,19 @@ def test_u_net_plus_plus_is_wired_as_its_paper_s():
         torch.testing.assert_close(map_, x[0, j])
 
 
-@pytest.mark.parametrize("depth", range(1, 9))
-def test_nodes_come_after_those_they_read(depth):
-    seen = {(level, 0) for level in range(depth + 1)}
+@given(skips=st.lists(st.booleans(), min_size=1, max_size=8))
+def test_nodes_come_after_those_they_read(skips):
+    depth = len(skips)
+    seen = {(level, 0) for level, found in enumerate([*skips, True]) if found}
 
-    for level, column in nodes(depth):
-        assert {(level + 1, column - 1), *((level, k) for k in range(column))} <= seen
+    order = nodes([*skips, True])
+
+    for level, column in order:
+        assert (level + 1, column - 1) in seen
         seen.add((level, column))
-
-    assert len(seen) == (depth + 1) * (depth + 2) // 2
+    assert order[-1] == (0, depth)
+    if all(skips):
+        assert len(seen) == (depth + 1) * (depth + 2) // 2
 
 
 def test_valid_nodes_are_cropped_to_the_smallest():
@@ -49,12 +55,15 @@ def test_valid_nodes_are_cropped_to_the_smallest():
     torch.testing.assert_close(network([fine, coarse])[0], expected)
 
 
+@pytest.mark.parametrize("missing", [(0,), (0, 1), (1,)])
 @pytest.mark.parametrize("skip", ["concat", "add", "attention", "none", "nested"])
-def test_a_decoder_copes_without_the_finest_skip(skip):
-    record = UNetRecord(depth=2, base=4, skip=skip)
-    network = decoder.build(record, (None, 8, 16))
+def test_a_decoder_copes_with_missing_skips(skip, missing):
+    """A ConvNeXt begins at stride 4, most others at 2."""
+    record = UNetRecord(depth=3, base=4, skip=skip)
+    widths = [None if level in missing else 4 * 2**level for level in range(4)]
+    network = decoder.build(record, widths)
 
-    found = network([None, torch.randn(1, 8, 8, 8), torch.randn(1, 16, 4, 4)])
+    found = network([None if w is None else torch.randn(1, w, *[16 // 2**i] * 2) for i, w in enumerate(widths)])
 
     assert found[0].shape == (1, 4, 16, 16)
 

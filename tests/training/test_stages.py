@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from maskwright.settings import Budget, Stage, TrainingSettings
-from maskwright.training import encoder
 from maskwright.training.loop import fit
 from maskwright.training.pace import Clock, Pace
 from maskwright.training.stages import place
@@ -151,7 +150,7 @@ def test_neither_momentum_nor_decay_moves_an_encoder_that_freezes_later(name, jo
 
 def test_while_it_is_frozen_its_dropout_is_off_and_afterwards_on(job_of, listeners):
     job = job_of(training__stages=[{"epochs": 1, "freeze": True}, {"epochs": 1}], model__dropout=0.5)
-    dropouts = [m for part in encoder.parts(job.network) for m in part.modules() if isinstance(m, nn.Dropout2d)]
+    dropouts = [m for m in job.network.encoder.modules() if isinstance(m, nn.Dropout2d)]
     modes = []
 
     class Looks(listeners.Watches):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from maskwright.model.blocks import block
 from maskwright.model.layers import crop
-from maskwright.model.layout import decoder_block, nodes
+from maskwright.model.layout import decoder_block, earlier, nodes
 from maskwright.model.record import UNetRecord
 from maskwright.model.skips import Join
 from maskwright.model.ways import up
@@ -69,31 +69,26 @@ class NestedDecoder(nn.Module):
 
     def __init__(self, record: UNetRecord, encoder_channels: Sequence[int | None]):
         super().__init__()
-        self.depth = record.depth
+        self.order = nodes([channels is not None for channels in encoder_channels])
         self.ups, self.blocks = nn.ModuleDict(), nn.ModuleDict()
-        widths = {(level, 0): channels for level, channels in enumerate(encoder_channels)}
-        for level, column in nodes(record.depth):
+        widths = {(level, 0): channels for level, channels in enumerate(encoder_channels) if channels is not None}
+        for level, column in self.order:
             below = widths[level + 1, column - 1]
-            assert below is not None  # only the finest level may have no skip
             above = record.up_channels(level, below)
-            before = sum(widths[level, earlier] or 0 for earlier in range(column))
             self.ups[f"{level}_{column}"] = up(record, below, above)
-            shape = decoder_block(record, level, before + above)
+            shape = decoder_block(record, level, above + sum(earlier(widths, level, column)))
             assert shape is not None  # the record demands convolutions where there are skips
             self.blocks[f"{level}_{column}"] = block(record, shape)
             widths[level, column] = shape.channels_out
-        self.channels = (record.level_decoder_widths[0],) * record.depth
+        self.channels = tuple(widths[node] for node in reversed(self.order) if node[0] == 0)
 
     def forward(self, features: list[Tensor | None]) -> list[Tensor]:
         """The maps of nodes 0, depth … 0, 1, from the encoder's features, the finest first."""
-        maps: dict[tuple[int, int], Tensor | None] = {(level, 0): found for level, found in enumerate(features)}
-        for level, column in nodes(self.depth):
-            below = maps[level + 1, column - 1]
-            assert below is not None
-            above = self.ups[f"{level}_{column}"](below)
-            before = [found for earlier in range(column) if (found := maps[level, earlier]) is not None]
-            maps[level, column] = self.blocks[f"{level}_{column}"](joined([*before, above]))
-        return [found for column in range(self.depth, 0, -1) if (found := maps[0, column]) is not None]
+        maps = {(level, 0): found for level, found in enumerate(features) if found is not None}
+        for level, column in self.order:
+            above = self.ups[f"{level}_{column}"](maps[level + 1, column - 1])
+            maps[level, column] = self.blocks[f"{level}_{column}"](joined([*earlier(maps, level, column), above]))
+        return [maps[node] for node in reversed(self.order) if node[0] == 0]
 
 
 def joined(maps: list[Tensor]) -> Tensor:

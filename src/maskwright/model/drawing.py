@@ -10,6 +10,7 @@ from maskwright.model.graph import Drawing
 from maskwright.model.layout import (
     BlockShape,
     decoder_block,
+    earlier,
     encoder_blocks,
     has_entry,
     nodes,
@@ -225,18 +226,17 @@ class Pen(Drawing):
     def nested(self, skips: list[int | None]) -> list[int]:
         """U-Net++: the maps of nodes 0, depth … 0, 1."""
         self.part = "decoder"
-        maps: dict[tuple[int, int], int | None] = {(level, 0): at for level, at in enumerate(skips)}
-        for level, column in nodes(self.record.depth):
+        order = nodes([at is not None for at in skips])
+        maps = {(level, 0): at for level, at in enumerate(skips) if at is not None}
+        for level, column in order:
             self.level = level
             below = maps[level + 1, column - 1]
-            assert below is not None
             above = self.up(below, self.record.up_channels(level, self.channels(below)))
-            before = [at for earlier in range(column) if (at := maps[level, earlier]) is not None]
-            x = self.join("concat", *before, above)
+            x = self.join("concat", *earlier(maps, level, column), above)
             shape = decoder_block(self.record, level, self.channels(x))
             assert shape is not None
             maps[level, column] = self.block(x, shape)
-        return [at for column in range(self.record.depth, 0, -1) if (at := maps[0, column]) is not None]
+        return [maps[node] for node in reversed(order) if node[0] == 0]
 
     def heads(self, maps: list[int]) -> tuple[int, ...]:
         """The logits, the finest first; those of the other maps too under deep supervision."""

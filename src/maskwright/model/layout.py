@@ -1,8 +1,12 @@
 """Which blocks stand where: read by what builds the network and by what draws it for sizes and costs alike."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from maskwright.model.record import UNetRecord
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,29 @@ def up_bias(record: UNetRecord) -> bool:
     return not (normed and (record.up_unit or record.block in {"preactivation", "bottleneck"}))
 
 
-def nodes(depth: int) -> list[tuple[int, int]]:
+def nodes(present: Sequence[bool]) -> list[tuple[int, int]]:
     """Level and column of each node of U-Net++ beyond the encoder's, in an order in which they can be computed.
 
-    >>> nodes(2)
+    present: whether the encoder has features on each level, the finest first. Where it has none, the node above them
+    has nothing to stand on and is left out.
+
+    >>> nodes([True, True, True])
     [(0, 1), (1, 1), (0, 2)]
+    >>> nodes([False, False, True])
+    [(1, 1), (0, 2)]
     """
-    return [(diagonal - column, column) for diagonal in range(1, depth + 1) for column in range(1, diagonal + 1)]
+    depth = len(present) - 1
+    there = {(level, 0) for level, found in enumerate(present) if found}
+    order = []
+    for diagonal in range(1, depth + 1):
+        for column in range(1, diagonal + 1):
+            level = diagonal - column
+            if (level + 1, column - 1) in there:
+                there.add((level, column))
+                order.append((level, column))
+    return order
+
+
+def earlier(found: Mapping[tuple[int, int], T], level: int, column: int) -> list[T]:
+    """What belongs to the nodes before one on its level, the encoder's first."""
+    return [found[level, before] for before in range(column) if (level, before) in found]

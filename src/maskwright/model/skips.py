@@ -16,7 +16,7 @@ class Join(nn.Module):
 
     def __init__(self, record: UNetRecord, skip_channels: int | None, up_channels: int):
         super().__init__()
-        # A timm encoder has nothing to hand over at the finest level: what comes up goes on alone.
+        # Where a timm encoder has nothing to hand over, what comes up goes on alone.
         self.is_used = skip_channels is not None and record.skip != "none"
         self.adds = record.skip == "add"
         self.channels = up_channels

@@ -1,14 +1,13 @@
 """Optimisers, built from their settings. Norms and biases are never decayed."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from maskwright.settings import OptimizerSettings
-from maskwright.training import encoder
 
 
 def build(network: nn.Module, settings: OptimizerSettings, *, by_level: bool = False) -> Optimizer:
@@ -22,8 +21,9 @@ def build(network: nn.Module, settings: OptimizerSettings, *, by_level: bool = F
     s = settings
     groups: list[dict[str, Any]]
     if s.name == "muon":
-        # The head is no hidden layer: its rows are classes, and orthogonal rows would make all equally likely.
-        head = [p for p in getattr(network, "head", nn.Identity()).parameters() if p.ndim > 1]
+        # A head is no hidden layer: its rows are classes, and orthogonal rows would make all equally likely.
+        heads = [getattr(network, name, nn.Identity()) for name in ("head", "side_heads")]
+        head = [p for part in heads for p in part.parameters() if p.ndim > 1]
         hidden = [p for p in kernels if all(p is not q for q in head)]
         groups = [
             {"params": hidden, "lr": s.lr, "weight_decay": s.weight_decay, "orthogonal": True},
@@ -33,7 +33,7 @@ def build(network: nn.Module, settings: OptimizerSettings, *, by_level: bool = F
     else:
         groups = [{"params": kernels, "weight_decay": s.weight_decay}, {"params": rest, "weight_decay": 0.0}]
     if by_level or s.front < 1:
-        groups = [part for group in groups for part in _by_level(group, encoder.levels(network))]
+        groups = [part for group in groups for part in _by_level(group, cast("Any", network.encoder).levels())]
     optimizer = _optimizer(groups, s)
     set_tops(optimizer, s, s.lr, s.front)
     return optimizer

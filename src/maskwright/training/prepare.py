@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.index import Samples
 from maskwright.data.randomness import number
 from maskwright.devices import cores
-from maskwright.errors import SettingError
 from maskwright.losses import build as build_loss
 from maskwright.model import UNet, UNetRecord
 from maskwright.model.sizes import geometry
@@ -30,6 +29,7 @@ from maskwright.training.loop import Job, Outcome
 from maskwright.training.validation import Validation
 
 if TYPE_CHECKING:
+    from maskwright.model.encoders.timm import TimmEncoder
     from maskwright.model.encoders.weights import WeightsInfo
 
 ENCODER_WEIGHTS = "encoder_weights.json"
@@ -101,15 +101,9 @@ def load_encoder(network: UNet) -> "WeightsInfo | None":
     record = network.record
     if record.encoder.weights is None:
         return None
-    from maskwright.model.encoders.timm import TimmEncoder  # these need timm
-    from maskwright.model.encoders.weights import load_pretrained
+    from maskwright.model.encoders.weights import load_pretrained  # needs timm
 
-    if not isinstance(network.encoder, TimmEncoder):
-        raise SettingError(
-            f"encoder.weights is for timm's encoders; {record.encoder.name!r} is one of ours and starts from random "
-            "ones. Set encoder.weights=null."
-        )
-    return load_pretrained(network.encoder, record.encoder.weights, record.in_channels)
+    return load_pretrained(cast("TimmEncoder", network.encoder), record.encoder.weights, record.in_channels)
 
 
 def golden(job: Job) -> torch.Tensor:

@@ -2,13 +2,13 @@
 
 from bisect import bisect_right
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import nn
 from torch.optim import Optimizer
 
 from maskwright.settings import Stage, TrainingSettings
-from maskwright.training import encoder, optimisers, schedules
+from maskwright.training import optimisers, schedules
 from maskwright.training.state import Progress
 
 WHOLE = Stage(epochs=1)
@@ -36,7 +36,7 @@ class Stages:
         self.settings, self.optimizer = settings, optimizer
         self.stages = settings.stages or (WHOLE,)
         self.freezes = any(stage.freeze for stage in self.stages)
-        self.encoder = encoder.parts(network) if self.freezes else []
+        self.encoder = [cast("nn.Module", network.encoder)] if self.freezes else []
         # What an encoder keeps fixed for reasons of its own is not ours to set free.
         self.learning = [p for part in self.encoder for p in part.parameters() if p.requires_grad]
         self._entered: int | None = None

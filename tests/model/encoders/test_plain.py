@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -8,6 +8,7 @@ from maskwright.model import UNet, UNetRecord, encoders
 
 
 @given(data=st.data())
+@settings(max_examples=30)
 def test_features_have_the_channels_and_strides_they_are_said_to(records, data):
     record = data.draw(records(padding="same", dims=st.sampled_from([2, 3])))
     with torch.device("meta"):

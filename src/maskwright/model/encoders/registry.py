@@ -16,8 +16,8 @@ class Encoder(Protocol):
     """
 
     channels: tuple[int | None, ...]
-    """Channels of what `forward` gives: one skip a level, the finest first, then the bottleneck. None: no such skip;
-    only the finest may be missing."""
+    """Channels of what `forward` gives: one skip a level, the finest first, then the bottleneck. None: no features
+    there; the bottleneck always has some."""
 
     def __call__(self, images: Tensor) -> list[Tensor | None]:
         """Features of images B C H W at strides 1, 2, 4 … 2**depth (times the stem's), in a list of its own."""
