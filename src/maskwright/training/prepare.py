@@ -19,6 +19,7 @@ from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.index import Samples
 from maskwright.data.randomness import number
 from maskwright.devices import cores
+from maskwright.errors import SettingError
 from maskwright.losses import build as build_loss
 from maskwright.model import UNet, UNetRecord
 from maskwright.model.sizes import geometry
