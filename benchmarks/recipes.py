@@ -1,7 +1,7 @@
 """A recipe on its real data, as a user would type it: train, then score the part that was kept out.
 
     python benchmarks/recipes.py salt-unet ../shared/data/salt --split val
-    python benchmarks/recipes.py camvid-unet ../shared/data/camvid --scale "half the filters" -- model.base=16
+    python benchmarks/recipes.py camvid-unet ../shared/data/camvid --scale "half the filters" --set model.base=16
     python benchmarks/recipes.py isbi-2015 ../shared/data/isbi2012 --option=--test "--option=2[4-9].png"
 
 Prints the result and appends it as JSON to `benchmarks/results/recipes.jsonl`.
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--scale", default="in full", help="what the settings make smaller, in words")
     parser.add_argument("--option", action="append", default=[], help="one more word for maskwright train")
     parser.add_argument("--out", type=Path, help="keep the run here")
-    parser.add_argument("settings", nargs="*", help="settings of the plan, KEY=VALUE")
+    parser.add_argument("--set", dest="settings", nargs="+", default=[], help="settings of the plan, KEY=VALUE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         row = measured(options, options.out or Path(folder) / "run")
