@@ -58,9 +58,23 @@ def require_timm() -> ModuleType:
     return timm
 
 
+def create(name: str, **options: Any) -> nn.Module:
+    """What `timm.create_model` gives, on the default device, which may be the meta device."""
+    timm = require_timm()
+    try:
+        model: nn.Module = timm.create_model(name, **options)
+    except RuntimeError:
+        if torch.get_default_device().type != "meta":
+            raise
+        # Older timm looks at numbers while it builds some models: so with numbers, which are forgotten.
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            model = timm.create_model(name, **options).to("meta")
+    return model
+
+
 def body(name: str, taps: Taps, **settings: Any) -> nn.Module:
     """A timm model that gives the maps of `taps` as a list; `settings` go to `timm.create_model` as well."""
-    model: nn.Module = require_timm().create_model(name, features_only=True, **taps.options, **settings)
+    model = create(name, features_only=True, **taps.options, **settings)
     _drop(model, taps.dropped)
     for parameter in taps.idle:
         model.get_parameter(parameter).requires_grad_(False)
@@ -119,7 +133,7 @@ def _places(name: str, depth: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def _made(name: str, options: Mapping[str, Any]) -> nn.Module:
     try:
-        model: nn.Module = require_timm().create_model(name, features_only=True, **options)
+        model = create(name, features_only=True, **options)
     except UNSUITABLE as error:
         raise SettingError(f"timm's {name!r} cannot be made an encoder ({_said(error)}). {INSTEAD}") from error
     return model.eval()

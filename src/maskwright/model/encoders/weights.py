@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.errors import SettingError
-from maskwright.model.encoders.taps import body, require_timm
+from maskwright.model.encoders.taps import body, create, require_timm
 from maskwright.model.encoders.timm import TimmEncoder
 from maskwright.model.encoders.weightfiles import (
     HUB,
@@ -109,8 +109,7 @@ def _fill(encoder: TimmEncoder, tensors: Mapping[str, Tensor], path: Path) -> No
 def _whole(name: str, **settings: Any) -> dict[str, Tensor]:
     """Names and shapes of the whole model with its classifier."""
     with torch.device("meta"):
-        tensors: dict[str, Tensor] = require_timm().create_model(name, **settings).state_dict()
-    return tensors
+        return create(name, **settings).state_dict()
 
 
 def _through_timm(encoder: TimmEncoder, tensors: Mapping[str, Tensor], overlay: Mapping[str, Any]) -> nn.Module:
