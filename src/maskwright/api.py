@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from maskwright import modelfile, recipes
 from maskwright.data.fingerprint import Fingerprint, fingerprint
 from maskwright.data.index import Samples, index
+from maskwright.data.names import page_path
 from maskwright.devices import choose, cores
 from maskwright.errors import CheckpointError, DataError, MaskwrightError, SettingError
 from maskwright.evaluation import Scores
@@ -25,9 +26,17 @@ from maskwright.evaluation.gallery import Gallery, data_pictures, overlay
 from maskwright.evaluation.range_picture import draw_range
 from maskwright.evaluation.report import write_report
 from maskwright.evaluation.scores import chosen_metrics
-from maskwright.files import encode_runs, read_image, write_image, write_mask, write_run_lengths
+from maskwright.files import (
+    encode_runs,
+    pages_in,
+    read_image,
+    write_image,
+    write_mask,
+    write_mask_stack,
+    write_run_lengths,
+)
 from maskwright.inference import Prediction, Predictor
-from maskwright.inference.inputs import demand_runs, expanded, targets
+from maskwright.inference.inputs import demand_runs, expanded, is_stack, targets
 from maskwright.model import UNet, UNetRecord
 from maskwright.modelfile import Description
 from maskwright.plan import Plan, decide, demand_fitting, follow
@@ -304,6 +313,7 @@ def predict_files(
 ) -> Iterator[Written]:
     """Predict files, folders and globs; each gets `OUT/STEM.png` in its own size and the training masks' values.
 
+    A stack gets `OUT/STEM.tif`, a page for each of its own; what else is written is called STEM_00, STEM_01 …
     overlays: also `STEM.overlay.png`. probabilities: also `STEM.probabilities.npy`, K H W float32.
     runs: also this CSV of all images, the foreground of each as run lengths by stem; written at the end.
     overwrite: write over masks that are there already. A file that does not open stops none of the others.
@@ -318,20 +328,26 @@ def predict_files(
         demand_runs(Path(runs), predictor.description.labels, overwrite=overwrite)
     found: list[tuple[str, str]] = []
     for image, target in targets(expanded(inputs), out, overwrite=overwrite).items():
+        pages: list[int | None] = list(range(pages_in(image))) if is_stack(image) else [None]
+        masks, rows = [], []
         try:
-            image_HWC = read_image(image)
-            prediction = predictor(image_HWC, probabilities=probabilities)
+            for page in pages:
+                image_HWC = read_image(image, page)
+                prediction = predictor(image_HWC, probabilities=probabilities)
+                masks.append(prediction.mask)
+                beside = page_path(target, page, len(pages))
+                _write_beside(beside, image_HWC, prediction, overlays=overlays)
+                if runs is not None:
+                    rows.append((beside.stem, encode_runs(prediction.labels)))
         except MaskwrightError as error:
             yield Written(image, None, error)
             continue
-        write_mask(target, prediction.mask, prediction.classes.style)
-        if overlays:
-            write_image(target.with_suffix(".overlay.png"), overlay(image_HWC, prediction.labels, prediction.classes))
-        if prediction.probabilities is not None:
-            with replacing(target.with_suffix(".probabilities.npy")) as temporary:
-                np.save(temporary, prediction.probabilities)
-        if runs is not None:
-            found.append((image.stem, encode_runs(prediction.labels)))
+        style = predictor.description.labels.style
+        if pages == [None]:
+            write_mask(target, masks[0], style)
+        else:
+            write_mask_stack(target, masks, style)
+        found += rows
         yield Written(image, target)
     if runs is not None:
         write_run_lengths(runs, found)
@@ -373,6 +389,15 @@ def evaluate(
         _keep_scores(run, scores, gallery)
         write_report(run)
     return scores
+
+
+def _write_beside(target: Path, image_HWC: NDArray[Any], prediction: Prediction, *, overlays: bool) -> None:
+    """What is asked for besides the mask, called as the mask."""
+    if overlays:
+        write_image(target.with_suffix(".overlay.png"), overlay(image_HWC, prediction.labels, prediction.classes))
+    if prediction.probabilities is not None:
+        with replacing(target.with_suffix(".probabilities.npy")) as temporary:
+            np.save(temporary, prediction.probabilities)
 
 
 def _record_of(what: str | Path | Recipe | UNetRecord | Mapping[str, Any]) -> UNetRecord:

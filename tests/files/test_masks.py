@@ -8,7 +8,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from maskwright.errors import ReadError, SettingError
-from maskwright.files import MaskStyle, read_mask, write_mask
+from maskwright.files import MaskStyle, pages_in, read_mask, write_mask, write_mask_stack
 
 GREY = MaskStyle()
 PETS = ((0, 0, 0), (128, 0, 0), (0, 128, 0))
@@ -259,3 +259,30 @@ def test_a_style_saves_and_loads(tmp_path):
     style = MaskStyle(mode="palette", palette=PETS)
 
     assert MaskStyle.load(style.save(tmp_path / "style.yaml")) == style
+
+
+@pytest.mark.parametrize(
+    "style", [MaskStyle(), MaskStyle(dtype="uint16"), MaskStyle(mode="colour"), MaskStyle(mode="palette", palette=PETS)]
+)
+def test_a_stack_gives_back_every_page_and_its_style(style, tmp_path):
+    rng = np.random.default_rng(0)
+    pages = [rng.integers(0, 3, (4 + i, 6)).astype(np.uint8) for i in range(3)]
+    if style.mode == "colour":
+        pages = [page.astype(np.uint32) * 0x10203 + 0x40 for page in pages]
+
+    path = write_mask_stack(tmp_path / "stack.tif", iter(pages), style)
+
+    assert pages_in(path) == 3
+    for i, page in enumerate(pages):
+        mask = read_mask(path, i)
+        np.testing.assert_array_equal(mask.values, page)
+        assert mask.style == style
+
+
+def test_a_stack_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    with pytest.raises(SettingError, match="300 cannot be written"):
+        write_mask_stack(tmp_path / "stack.tif", [np.zeros((2, 2), int), np.full((2, 2), 300)], MaskStyle())
+    with pytest.raises(SettingError, match=r"should end in .tif"):
+        write_mask_stack(tmp_path / "stack.png", [np.zeros((2, 2), int)], MaskStyle())
+
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from maskwright.cli import app
-from maskwright.files import read_header
+from maskwright.files import pages_in, read_header
 from maskwright.modelfile import describe
 from maskwright.plan import Plan
 
@@ -129,10 +129,13 @@ def test_a_recipe_trains_evaluates_and_predicts_on_its_own_layout(name, tmp_path
     scores = json.loads((run / "scores.json").read_text())
     assert set(scores["contests"]) == set(plan.metrics)
     image = sorted(path for path in data.rglob("*") if path.suffix in {".jpg", ".png"} and "mask" not in str(path))
-    if image:  # a stack is no single image
-        invoke("predict", run / "model.safetensors", image[0], "--out", tmp_path / "masks", "--device", "cpu")
-        mask, shown = (read_header(p) for p in (tmp_path / "masks" / f"{image[0].stem}.png", image[0]))
-        assert (mask.height, mask.width) == (shown.height, shown.width)
+    image = image[0] if image else data / "train-volume.tif"
+    invoke("predict", run / "model.safetensors", image, "--out", tmp_path / "masks", "--device", "cpu", "--overlay")
+    (mask,) = (path for path in (tmp_path / "masks").iterdir() if path.stem == image.stem)
+    page = 0 if image.suffix == ".tif" else None
+    assert pages_in(mask) == pages_in(image)
+    shown, drawn = read_header(image, page), read_header(mask, page)
+    assert (drawn.height, drawn.width) == (shown.height, shown.width)
 
 
 def invoke(*words):

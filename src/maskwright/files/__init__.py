@@ -8,7 +8,7 @@ itself.
 
 from maskwright.files.images import read_header, read_image, write_image
 from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
-from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask
+from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.opening import MAX_PIXELS, pages_in
 from maskwright.files.readers import Reader, readers
 from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
@@ -34,5 +34,6 @@ __all__ = [
     "readers",
     "write_image",
     "write_mask",
+    "write_mask_stack",
     "write_run_lengths",
 ]

@@ -1,13 +1,16 @@
 """Arrays become files, each kind by the suffix of its path."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from maskwright.errors import SettingError
 from maskwright.files.stored import Array
+
+if TYPE_CHECKING:
+    from tifffile import TiffWriter
 
 # The colour map of a TIFF always has 256 entries of 16 bits, where 8-bit colours are multiples of 257. One is
 # none, so it marks the entries that only fill up; `read_mask` then finds the palette as long as it was.
@@ -48,16 +51,27 @@ def _png(path: Path, array: Array, palette: Array | None) -> None:
     image.save(path, "PNG")
 
 
-def _tiff(path: Path, array: Array, palette: Array | None) -> None:
+def encode_pages(path: Path, arrays: Iterable[Array], palette: Array | None = None) -> None:
+    """Write arrays as `encode` does, each a page of one TIFF."""
     import tifffile
 
+    with tifffile.TiffWriter(path) as file:
+        for array in arrays:
+            _write_page(file, np.ascontiguousarray(array), palette)
+
+
+def _tiff(path: Path, array: Array, palette: Array | None) -> None:
+    encode_pages(path, [array], palette)
+
+
+def _write_page(file: "TiffWriter", array: Array, palette: Array | None) -> None:
     photometric, colormap = ("rgb" if array.ndim == 3 else "minisblack"), None
     if palette is not None:
         photometric = "palette"
         colormap = np.full((3, 256), FILLER, np.uint16)
         colormap[:, : len(palette)] = palette.T.astype(np.uint16) * 257
-    tifffile.imwrite(
-        path, array, photometric=photometric, colormap=colormap, compression="zlib",
+    file.write(
+        array, photometric=photometric, colormap=colormap, compression="zlib",
         planarconfig="contig" if array.ndim == 3 else None, metadata=None, software=False,
     )  # fmt: skip
 

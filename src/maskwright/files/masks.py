@@ -4,6 +4,7 @@ business.
 Shapes: H W the picture.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -12,7 +13,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from maskwright.errors import ReadError, SettingError
-from maskwright.files.encoding import encode
+from maskwright.files.encoding import encode, encode_pages
+from maskwright.files.listing import STACK_SUFFIXES
 from maskwright.files.opening import check_size, opened
 from maskwright.files.orientation import upright
 from maskwright.files.stored import Array, Stored, image_of, is_grey
@@ -86,16 +88,35 @@ def write_mask(path: str | Path, values: Array, style: MaskStyle) -> Path:
     path = Path(path)
     if path.suffix.lower() not in MASK_SUFFIXES:
         raise SettingError(f"{path} should end in .png or .tif: other formats do not keep every value of a mask.")
-    values = np.asarray(values)
-    _check(values, style, path)
     with replacing(path) as temporary:
-        if style.mode == "colour":
-            shifts = np.array([16, 8, 0], np.uint32)
-            encode(temporary, (values.astype(np.uint32)[:, :, None] >> shifts & 255).astype(np.uint8))
-        else:
-            palette = None if style.palette is None else np.array(style.palette, np.uint8)
-            encode(temporary, values.astype(style.dtype), palette)
+        encode(temporary, _to_store(np.asarray(values), style, path), _palette(style))
     return path
+
+
+def write_mask_stack(path: str | Path, pages: Iterable[Array], style: MaskStyle) -> Path:
+    """Write the values of several masks, each (H, W), as the pages of one `.tif` file, atomically. Returns the path.
+
+    Raises:
+        SettingError: a value does not fit the style, or the suffix is another; says what would.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in STACK_SUFFIXES:
+        raise SettingError(f"{path} should end in .tif: no other format holds a mask a page.")
+    with replacing(path) as temporary:
+        encode_pages(temporary, (_to_store(np.asarray(page), style, path) for page in pages), _palette(style))
+    return path
+
+
+def _to_store(values: Array, style: MaskStyle, path: Path) -> Array:
+    _check(values, style, path)
+    if style.mode != "colour":
+        return values.astype(style.dtype)
+    shifts = np.array([16, 8, 0], np.uint32)
+    return (values.astype(np.uint32)[:, :, None] >> shifts & 255).astype(np.uint8)
+
+
+def _palette(style: MaskStyle) -> Array | None:
+    return None if style.palette is None else np.array(style.palette, np.uint8)
 
 
 def _as_stored(stored: Stored) -> Mask:

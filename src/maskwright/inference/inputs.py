@@ -2,11 +2,12 @@
 
 import glob
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from maskwright.data.labels import Labels
-from maskwright.errors import DataError, SettingError
-from maskwright.files import files_in
+from maskwright.errors import DataError, ReadError, SettingError
+from maskwright.files import STACK_SUFFIXES, files_in, pages_in
 
 
 def expanded(inputs: Sequence[str | Path]) -> list[Path]:
@@ -39,7 +40,7 @@ def targets(images: list[Path], out: Path, *, overwrite: bool = False) -> dict[P
     found: dict[Path, Path] = {}
     taken: dict[Path, Path] = {}
     for image in images:
-        target = out / f"{image.stem}.png"
+        target = out / f"{image.stem}{'.tif' if is_stack(image) else '.png'}"
         if (other := taken.get(target)) is not None:
             raise DataError(f"{other} and {image} would both become {target}. Predict them into different folders.")
         if target.resolve() == image.resolve():
@@ -49,6 +50,13 @@ def targets(images: list[Path], out: Path, *, overwrite: bool = False) -> dict[P
         taken[target] = image
         found[image] = target
     return found
+
+
+def is_stack(image: Path) -> bool:
+    """Whether a file has several pages, each an image; a file that does not open is none."""
+    with suppress(ReadError):
+        return image.suffix.lower() in STACK_SUFFIXES and pages_in(image) > 1
+    return False
 
 
 def demand_runs(path: Path, labels: Labels, *, overwrite: bool = False) -> None:
