@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from maskwright.data.augment import OFF
+from maskwright.datasets import card
 from maskwright.errors import SettingError
 from maskwright.recipes import recipe, recipes
 from maskwright.recipes.recipe import FOLDER
@@ -80,3 +81,8 @@ def test_a_wrong_key_in_ones_own_recipe_is_named(tmp_path):
 
     with pytest.raises(SettingError, match=r"dropout_plcae.*own.yaml.*dropout_place"):
         recipe(tmp_path / "own.yaml")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_s_data_set_has_a_card_that_names_the_recipe(name):
+    assert name in card(recipe(name).data).recipes
