@@ -25,8 +25,16 @@ def test_the_networks_page_runs_and_builds_what_the_recipes_say():
     with torch.device("meta"):  # shapes without weights: nothing is drawn or computed
         for block in blocks(NETWORKS):
             exec(block, shown)
-    names = {"pets-unet": "pets", "camvid-unet": "camvid", "salt-unet": "salt", "carvana-unet": "carvana",
-             "carvana-simple": "simple", "valid-unet": "valid", "isbi-2015": "paper", "camvid-resnet34": "resnet"}  # fmt: skip
+    names = {
+        "pets-unet": "pets",
+        "camvid-unet": "camvid",
+        "camvid-resnet34": "resnet",
+        "salt-unet": "salt",
+        "carvana-unet": "carvana",
+        "carvana-simple": "simple",
+        "valid-unet": "valid",
+        "isbi-2015": "paper",
+    }
     for recipe in recipes():
         network, record = shown[names[recipe.name]], recipe.network()
         same = {"init": "torch", "encoder.weights": None}
