@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from maskwright.data.borders import FAINT, border_weights, objects_of
+from maskwright.data.borders import FAINT, border_weights, objects_of, parted
 from maskwright.errors import SettingError
 from maskwright.records import IGNORED
 
@@ -181,3 +181,24 @@ def test_a_map_goes_into_a_loss_as_it_is():
 
     assert torch.from_numpy(weights)[9, 5] > 5
     assert weights.flags.c_contiguous
+
+
+def test_objects_that_touch_are_parted_by_background():
+    objects = np.array([[1, 1, 1, 2, 2, 0], [1, 1, 1, 2, 2, 0], [0, 0, 0, 0, 0, 0], [3, 3, 0, 0, 0, 4]])
+
+    assert parted(objects).tolist() == [
+        [1, 1, 0, 0, 2, 0],
+        [1, 1, 0, 0, 2, 0],
+        [0, 0, 0, 0, 0, 0],
+        [3, 3, 0, 0, 0, 4],
+    ]
+
+
+@given(objects=PICTURES)
+def test_parting_looks_at_every_neighbour(objects):
+    found = parted(objects)
+
+    for (y, x), number in np.ndenumerate(objects):
+        around = objects[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
+        alone = not ((around != 0) & (around != number)).any()
+        assert found[y, x] == (number if alone else 0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from maskwright.data import cache
+from maskwright.data.borders import border_weights, parted
 from maskwright.data.index import index
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import DataError
@@ -198,3 +199,50 @@ def test_an_image_without_a_mask_is_told(paint, tmp_path):
     paint.masks("train/masks/a.png", "train/masks/b.png")
     with pytest.raises(DataError, match=r"c\.png has no mask"):
         built(tmp_path / "cache", index(paint.root), made())
+
+
+@pytest.fixture
+def touching(paint):
+    """Three images with two objects that touch, as numbers in the masks."""
+    objects = np.zeros((12, 16), np.uint8)
+    objects[2:9, 2:7], objects[2:9, 7:13] = 3, 8
+    for name in "abc":
+        paint.write(f"images/{name}.png", paint.image(12, 16))
+        paint.write(f"masks/{name}.png", objects)
+    paint.write("dataset.yaml", "instances: true\n")
+    return index(paint.root), objects
+
+
+def test_weighted_pixels_lie_beside_the_labels_and_touching_objects_are_parted(touching, tmp_path):
+    samples, objects = touching
+    found = built(tmp_path, samples, made(channels=3), borders={"w0": 7.0, "sigma": 2.0, "balance": False})
+
+    np.testing.assert_array_equal(found.labels(1), parted(objects) > 0)
+    expected = border_weights(parted(objects), 7.0, 2.0, balance=False)
+    np.testing.assert_allclose(found.weights(1), expected, rtol=1e-3)
+    assert found.weights(1).dtype == np.float16
+    assert found.weights(1)[5, 6] > 2
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.weights(2), found.weights(2))
+
+
+def test_without_borders_no_pixel_has_a_weight_and_touching_objects_stay(touching, tmp_path):
+    samples, objects = touching
+    found = built(tmp_path, samples, made(channels=3))
+
+    assert found.weights(0) is None
+    np.testing.assert_array_equal(found.labels(0), objects > 0)
+    assert not (tmp_path / "weights.bin").exists()
+
+
+def test_other_borders_are_another_cache(touching, tmp_path):
+    samples, _ = touching
+    first = built(tmp_path, samples, made(channels=3), borders={"w0": 7.0})
+    other = built(tmp_path, samples, made(channels=3), borders={"w0": 1.0})
+
+    assert not np.array_equal(first.weights(0), other.weights(0))
+
+
+def test_borders_between_classes_that_are_no_objects_are_refused(samples_of, tmp_path):
+    with pytest.raises(DataError, match=r"no objects on a background. Set loss.border=null"):
+        built(tmp_path, samples_of(), made(), borders={"w0": 10.0})

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.borders import border_weights
+from maskwright.data.borders import border_weights, parted
 from maskwright.data.index import Samples
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.randomness import number
@@ -76,8 +76,8 @@ def build(
 ) -> Cache:
     """The cache of these samples, made in `folder` or, if it lies there complete, opened.
 
-    borders: how pixels between objects are weighted, as `border_weights` takes it; None: all count alike, and no
-    weights are kept.
+    borders: how pixels between objects are weighted, as `border_weights` takes it; objects that touch are then parted
+    in the labels too. None: all count alike, and no weights are kept.
     A half-made cache has no `cache.json` yet and is made again.
 
     Raises:
@@ -151,6 +151,8 @@ def _decode(
                 f"Borders between objects are to weigh more (loss.border), but {', '.join(samples.labels.names)} are "
                 "no objects on a background. Set loss.border=null, or have two classes."
             )
-        objects_hw = preprocess.resize_labels(objects_HW)
-        arrays.append(border_weights(objects_hw, **borders, ignored_HW=labels_hw == IGNORED).astype(np.float16))
+        together = preprocess.resize_labels(objects_HW)
+        apart = parted(together)
+        arrays[1] = np.where((together > 0) & (apart == 0), np.uint8(samples.labels.background or 0), labels_hw)
+        arrays.append(border_weights(apart, **borders, ignored_HW=labels_hw == IGNORED).astype(np.float16))
     return arrays
