@@ -37,17 +37,21 @@ from maskwright.files import (
 )
 from maskwright.inference import Prediction, Predictor
 from maskwright.inference.inputs import demand_runs, expanded, is_stack, targets
-from maskwright.model import UNet, UNetRecord
 from maskwright.modelfile import Description
 from maskwright.plan import Plan, decide, demand_fitting, follow
-from maskwright.recipes import Recipe
-from maskwright.records import parse, replacing
+from maskwright.recipes import Recipe, build
+from maskwright.records import replacing
 from maskwright.settings import Budget
 from maskwright.tiling import Tiles
 from maskwright.training.callbacks import Callback
 from maskwright.training.loop import Outcome, fit
-from maskwright.training.prepare import description, golden, load_encoder, prepare
+from maskwright.training.prepare import description, golden, prepare
 from maskwright.training.range_test import RangeTest, range_test
+
+__all__ = [
+    "Inspection", "Run", "Written", "build", "evaluate", "find_lr", "inspect", "load", "look", "plan", "predict",
+    "predict_files", "resume", "train",
+]  # fmt: skip
 
 Watch = Callable[[str, int, int], None]
 """Told what is being done, and how much of how much of it is done."""
@@ -249,27 +253,6 @@ def resume(
     return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
 
 
-def build(
-    what: str | Path | Recipe | UNetRecord | Mapping[str, Any], *, pretrained: bool = False, **changes: Any
-) -> UNet:
-    """A network as a plain `nn.Module`: images B C H W in, logits out.
-
-    >>> build("carvana-unet")(torch.zeros(1, 3, 96, 128)).shape
-    torch.Size([1, 1, 96, 128])
-
-    what: a recipe's name, a record, or a record's values: a mapping, JSON or YAML, or a file of it.
-    changes: settings to be changed, e.g. `down="strided"`, `in_channels=1`.
-    pretrained: whether the encoder's weights are fetched, if the record names any.
-
-    Raises:
-        SettingError: there is no such recipe, or a setting is unknown or does not fit.
-    """
-    network = UNet.from_record(_record_of(what).with_settings(changes))
-    if pretrained:
-        load_encoder(network)
-    return network
-
-
 def load(model: str | Path, *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
     """A predictor for a model file; call it with a file or an array.
 
@@ -398,24 +381,6 @@ def _write_beside(target: Path, image_HWC: NDArray[Any], prediction: Prediction,
     if prediction.probabilities is not None:
         with replacing(target.with_suffix(".probabilities.npy")) as temporary:
             np.save(temporary, prediction.probabilities)
-
-
-def _record_of(what: str | Path | Recipe | UNetRecord | Mapping[str, Any]) -> UNetRecord:
-    if isinstance(what, UNetRecord):
-        return what
-    if isinstance(what, Recipe):
-        return what.model
-    if isinstance(what, Mapping):
-        return UNetRecord.read(what, "build(…)")
-    text = str(what).strip()
-    if text.startswith("{"):
-        return _record_of(parse(text))
-    if text.endswith(".json"):
-        return UNetRecord.load(text)
-    if text.endswith((".yaml", ".yml")):
-        values = parse(Path(text).read_text("utf-8"))
-        return recipes.recipe(text).model if isinstance(values, dict) and "model" in values else UNetRecord.load(text)
-    return recipes.recipe(text).model
 
 
 def _run(

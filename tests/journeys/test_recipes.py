@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -100,7 +101,7 @@ PAINTED = {
     "camvid-unet": (paint_camvid, ["preprocess.size=[32, 64]", "model.base=2"]),
     "camvid-resnet34": (
         paint_camvid,
-        ["preprocess.size=[32, 64]", "model.base=2", "model.encoder.weights=null", "model.encoder.name=resnet18"],
+        ["preprocess.size=[32, 64]", "model.base=2", "model.encoder.name=resnet18"],
     ),
     "salt-unet": (paint_salt, ["model.base=2", "sampling.batch=4"]),
     "carvana-simple": (paint_carvana, ["model.widths=[4, 4, 8, 8]", "model.decoder_widths=[4, 4, 8]"]),
@@ -112,11 +113,14 @@ PAINTED = {
 
 @pytest.mark.parametrize("name", PAINTED)
 def test_a_recipe_trains_evaluates_and_predicts_on_its_own_layout(name, tmp_path):
-    if name == "camvid-resnet34":
-        pytest.importorskip("timm")
     data, run = tmp_path / "data", tmp_path / "run"
     data.mkdir()
     paint, smaller = PAINTED[name]
+    if name == "camvid-resnet34":
+        timm = pytest.importorskip("timm")
+        torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "weights.pth")
+        (tmp_path / "LICENSE").write_text("Apache License, Version 2.0")
+        smaller = [*smaller, f"encoder.weights={tmp_path / 'weights.pth'}"]
     paint(data, np.random.default_rng(0))
     steps = ["training.budget={steps: 2}", "training.validation.times=1"]
 
@@ -124,7 +128,11 @@ def test_a_recipe_trains_evaluates_and_predicts_on_its_own_layout(name, tmp_path
     assert "as the recipe" in told
     plan = Plan.load(run / "plan.yaml")
     assert plan.recipe == name
-    assert describe(run / "model.safetensors").plan == plan
+    said = describe(run / "model.safetensors")
+    assert said.plan == plan
+    if name == "camvid-resnet34":
+        assert said.network.encoder.weights is None, "a model file needs no other file"
+        assert "pache" in said.provenance["encoder_weights"]["licence"]
     invoke("evaluate", run / "model.safetensors", "--split", "val", "--json", run / "scores.json", "--device", "cpu")
     scores = json.loads((run / "scores.json").read_text())
     assert set(scores["contests"]) == set(plan.metrics)

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -21,17 +20,13 @@ from maskwright.data.randomness import number
 from maskwright.devices import cores
 from maskwright.errors import SettingError
 from maskwright.losses import build as build_loss
-from maskwright.model import UNet, UNetRecord
+from maskwright.model import UNet, UNetRecord, encoders
 from maskwright.model.sizes import geometry
 from maskwright.modelfile import Description
 from maskwright.plan import Plan
 from maskwright.training import checkpoint
 from maskwright.training.loop import Job, Outcome
 from maskwright.training.validation import Validation
-
-if TYPE_CHECKING:
-    from maskwright.model.encoders.timm import TimmEncoder
-    from maskwright.model.encoders.weights import WeightsInfo
 
 ENCODER_WEIGHTS = "encoder_weights.json"
 GOLDEN_PIXELS = 64
@@ -88,23 +83,9 @@ def _network(folder: Path, record: UNetRecord) -> UNet:
     """The network with fresh weights, its encoder's from where the record says; what those are is written down."""
     network = UNet.from_record(record)
     resumed = (folder / checkpoint.NAME).exists()  # all weights come from there
-    if not resumed and (info := load_encoder(network)):
+    if not resumed and (info := encoders.load_weights(network.encoder, record)):
         info.save(folder / ENCODER_WEIGHTS)
     return network
-
-
-def load_encoder(network: UNet) -> "WeightsInfo | None":
-    """Load the encoder's first weights, if the network's record names any; what they are.
-
-    Raises:
-        SettingError: they are not to be had, or do not fit; says the ways out.
-    """
-    record = network.record
-    if record.encoder.weights is None:
-        return None
-    from maskwright.model.encoders.weights import load_pretrained  # needs timm
-
-    return load_pretrained(cast("TimmEncoder", network.encoder), record.encoder.weights, record.in_channels)
 
 
 def golden(job: Job) -> torch.Tensor:

@@ -1,12 +1,15 @@
 """What an encoder owes the decoder, and which one a record means."""
 
 import importlib
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from torch import Tensor, nn
 
 from maskwright.model.encoders.plain import PlainEncoder
 from maskwright.model.record import UNetRecord
+
+if TYPE_CHECKING:
+    from maskwright.model.encoders.weights import WeightsInfo
 
 
 class Encoder(Protocol):
@@ -37,3 +40,15 @@ def build(record: UNetRecord) -> Encoder:
     # Imported by name and only here: the core works without timm.
     timm = importlib.import_module("maskwright.model.encoders.timm")
     return cast("Encoder", timm.TimmEncoder(record))
+
+
+def load_weights(encoder: Encoder, record: UNetRecord) -> "WeightsInfo | None":
+    """Put in the first weights that the record names for its encoder; what they are, None where it names none.
+
+    Raises:
+        SettingError: they are not to be had, or do not fit; says the ways out.
+    """
+    if record.encoder.weights is None:
+        return None
+    weights = importlib.import_module("maskwright.model.encoders.weights")  # needs timm
+    return cast("WeightsInfo", weights.load_pretrained(encoder, record.encoder.weights, record.in_channels))
