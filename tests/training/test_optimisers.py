@@ -287,7 +287,8 @@ def test_rates_fall_geometrically_to_the_front(name):
     optimizer = build(DEEP, OptimizerSettings(name=name, lr=0.8, front=0.25))
     set_rate(optimizer, 0.5)
 
-    expected = {"stem": 0.1, "encoder.0": 0.1, "downs.0": 0.2, "encoder.1": 0.2, "downs.1": 0.4, "encoder.2": 0.4}
+    by_level = [("stem", "blocks.0"), ("downs.0", "blocks.1"), ("downs.1", "blocks.2")]
+    expected = {f"encoder.{n}": rate for names, rate in zip(by_level, (0.1, 0.2, 0.4), strict=True) for n in names}
     for parameter, rate in rates_by_name(DEEP, optimizer).items():
         place = next((place for place in expected if parameter.startswith(place)), None)
         assert rate == pytest.approx(expected.get(place, 0.4)), parameter
@@ -297,10 +298,10 @@ def test_muon_s_side_rates_fall_to_the_front_too():
     optimizer = build(DEEP, OptimizerSettings(name="muon", lr=0.8, side_lr=0.08, front=0.25))
     rates = rates_by_name(DEEP, optimizer)
 
-    assert rates["encoder.0.convolutions.0.0.weight"] == pytest.approx(0.2)
-    assert rates["encoder.0.convolutions.0.1.weight"] == pytest.approx(0.02)
-    assert rates["encoder.1.convolutions.0.1.bias"] == pytest.approx(0.04)
-    assert rates["decoder.1.convolutions.0.0.weight"] == pytest.approx(0.8)
+    assert rates["encoder.blocks.0.0.convolutions.0.0.weight"] == pytest.approx(0.2)
+    assert rates["encoder.blocks.0.0.convolutions.0.1.weight"] == pytest.approx(0.02)
+    assert rates["encoder.blocks.1.0.convolutions.0.1.bias"] == pytest.approx(0.04)
+    assert rates["decoder.blocks.1.convolutions.0.0.weight"] == pytest.approx(0.8)
     assert rates["head.weight"] == pytest.approx(0.08)
     assert set_rate(optimizer, 0.5) == pytest.approx(0.4), "the rate that is told is the decoder's kernels'"
 
@@ -349,8 +350,8 @@ def test_new_tops_keep_muon_s_proportion():
     rates = rates_by_name(DEEP, optimizer)
 
     assert rates["head.weight"] == pytest.approx(0.01)
-    assert rates["decoder.0.convolutions.0.0.weight"] == pytest.approx(0.04)
-    assert rates["stem.0.weight"] == pytest.approx(0.01)
+    assert rates["decoder.blocks.0.convolutions.0.0.weight"] == pytest.approx(0.04)
+    assert rates["encoder.stem.0.weight"] == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -364,3 +365,13 @@ def test_momentum_is_set_where_the_optimiser_keeps_it(network, name):
         else:
             assert group["momentum"] == 0.7
             assert group.get("betas", (0.9,))[0] == 0.9
+
+
+def test_every_head_is_a_side_to_muon():
+    """Orthogonal rows would make all classes equally likely, at the coarser outputs of deep supervision too."""
+    network = UNet(1, 3, depth=2, base=4, deep_supervision=True)
+    optimizer = build(network, OptimizerSettings(name="muon", lr=0.02, side_lr=0.005))
+    rates = rates_by_name(network, optimizer)
+
+    assert {rate for name, rate in rates.items() if name.startswith(("head.", "side_heads."))} == {0.005}
+    assert sum(name.startswith("side_heads.") for name in rates) == 2

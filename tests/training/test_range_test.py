@@ -45,7 +45,7 @@ class Everywhere:
 def bowl(curvatures, name="sgd", noise=0.0):
     """A job whose loss is half the sum of curvature · weight², and a bit of noise that teaches nothing."""
 
-    def loss(logits, labels):
+    def loss(logits, labels, weights):
         return logits.square().sum() / 2 + 0.01 + noise * torch.randn(())
 
     return SimpleNamespace(

@@ -156,7 +156,7 @@ def test_while_it_is_frozen_its_dropout_is_off_and_afterwards_on(job_of, listene
     class Looks(listeners.Watches):
         def stepped(self, news):
             modes.append({m.training for m in dropouts})
-            assert job.network.decoder[0].training
+            assert job.network.decoder.training
 
     fit(job, [Looks(job)])
 
@@ -166,7 +166,7 @@ def test_while_it_is_frozen_its_dropout_is_off_and_afterwards_on(job_of, listene
 
 def test_what_an_encoder_keeps_fixed_itself_is_not_set_free(job_of):
     job = job_of(training__stages=[{"epochs": 1, "freeze": True}, {"epochs": 1}])
-    fixed = next(job.network.encoder[0].parameters()).requires_grad_(False)
+    fixed = next(job.network.encoder.parameters()).requires_grad_(False)
     before = fixed.detach().clone()
     fit(job)
 
@@ -238,7 +238,7 @@ def test_with_a_budget_in_minutes_the_stages_share_it(job_of, listeners, monkeyp
     monkeypatch.setattr("maskwright.training.loop.Clock", partial(Clock, now=lambda: float(next(seconds))))
     modes = []
     watch = listeners.Watches(job)
-    watch.stepped = lambda _: modes.append(job.network.encoder[0].training)
+    watch.stepped = lambda _: modes.append(job.network.encoder.training)
     outcome = fit(job, [watch])
 
     assert outcome.reason == "the budget was used"
