@@ -125,7 +125,7 @@ def test_the_old_image_stays_if_the_new_one_cannot_be_written(tmp_path, monkeypa
     def full_disk(*args, **kwargs):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(tifffile, "imwrite", full_disk)
+    monkeypatch.setattr(tifffile.TiffWriter, "write", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_image(path, paint(5, 5))
 
