@@ -5,6 +5,7 @@ These functions are the public Python API, and what the command line calls. Each
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -368,7 +369,8 @@ def evaluate(
         predictor, samples, part, split,
         metrics=wanted, watch=gallery.watch, progress=_telling(watch, "evaluating"),
     )  # fmt: skip
-    if run is not None and all(s.content in _parts(predictor.description) for s in part):
+    of_the_run = {content for contents in predictor.description.split.values() for content in contents}
+    if run is not None and all(s.content in of_the_run for s in part):
         _keep_scores(run, scores, gallery)
         write_report(run)
     return scores
@@ -486,7 +488,10 @@ def _samples_of(run: Path | None, data: str | Path | Samples | None, watch: Watc
 
 
 def _part(samples: Samples, description: Description, split: str) -> list[Any]:
-    """The labelled samples of a part; an image the model knows keeps the part it had when the model was trained."""
+    """The labelled samples of a part; an image the model knows keeps the part it had when the model was trained.
+
+    Of equal images in several parts, as empty frames often are, each keeps the part that its own data set says.
+    """
     if split not in {"train", "val", "test"}:
         raise SettingError(f"There is no part {split!r}; there are train, val, test, and all.")
     known = _parts(description)
@@ -494,8 +499,10 @@ def _part(samples: Samples, description: Description, split: str) -> list[Any]:
 
 
 def _parts(description: Description) -> dict[str, str]:
-    """The part each image had when the model was trained, by content."""
-    return {content: part for part, contents in description.split.items() for content in contents}
+    """The part each image had when the model was trained, by content; without those that were in several."""
+    said = [(content, part) for part, contents in description.split.items() for content in set(contents)]
+    times = Counter(content for content, _ in said)
+    return {content: part for content, part in said if times[content] == 1}
 
 
 def _keep_scores(run: Path, scores: Scores, gallery: Gallery) -> None:
