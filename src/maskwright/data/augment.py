@@ -87,6 +87,7 @@ class Moves:
     def to(self, device: torch.device) -> "Moves":
         """The same on another device."""
         parts = (self.affine, self.elastic, self.gain, self.shift, self.noise)
+        # mypy does not see that only the second part, which may be None, ever is.
         return Moves(*(None if part is None else part.to(device, non_blocking=True) for part in parts))  # type: ignore[arg-type]
 
 

@@ -98,6 +98,7 @@ class Muon(Optimizer):
         super().__init__(params, {"lr": 0.02, "weight_decay": 0.0, "momentum": momentum, "betas": betas, "eps": eps})
 
     @torch.no_grad()
+    # torch's own step may take a closure and give its loss; ours is never handed one.
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """One update from the gradients."""
         for group in self.param_groups:
