@@ -6,7 +6,7 @@ itself.
 ...     image_HWC = read_image(path)
 """
 
-from maskwright.files.images import read_header, read_image, write_image
+from maskwright.files.images import Picture, read_header, read_image, read_picture, write_image
 from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.opening import MAX_PIXELS, pages_in
@@ -21,6 +21,7 @@ __all__ = [
     "Header",
     "Mask",
     "MaskStyle",
+    "Picture",
     "Reader",
     "Stored",
     "decode_runs",
@@ -30,6 +31,7 @@ __all__ = [
     "read_header",
     "read_image",
     "read_mask",
+    "read_picture",
     "read_run_lengths",
     "readers",
     "write_image",
