@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from maskwright import modelfile, recipes
 from maskwright.data.fingerprint import Fingerprint, fingerprint
+from maskwright.data.groups import Stated
 from maskwright.data.index import Samples, index
 from maskwright.data.names import page_path
 from maskwright.devices import choose, cores
@@ -95,13 +96,21 @@ def inspect(
     share: float | None = None,
     stratify: bool = False,
     split_seed: int = 0,
+    groups: Stated | None = None,
+    propose: bool = True,
+    folds: int | None = None,
+    fold: int | None = None,
     watch: Watch | None = None,
 ) -> Inspection:
     """The samples of a folder and its fingerprint: every file is opened once, and what does not fit is an error.
 
     test, val, skip: names or patterns of images to set aside, e.g. `2[4-9].png`.
     share: of the training images, those that validate where no part is published; stratify: so that both parts show
-    as much foreground.
+    as much of every class.
+    groups: which images stay in one part, as `data.groups.read_groups` reads it: a regular expression round the group's
+    name, `{group}_*`, a table `.csv`, a mapping, or `none`. propose: whether those that names show plainly do so, where
+    nothing is stated.
+    folds, fold: so many parts that validate in turn, and which of them does now, from 0.
 
     Raises:
         DataError, ReadError: names the file, what was expected and what to do.
@@ -114,6 +123,10 @@ def inspect(
         share=share,
         stratify=stratify,
         split_seed=split_seed,
+        groups=groups,
+        propose=propose,
+        folds=folds,
+        fold=fold,
         workers=cores(),
         progress=_telling(watch, "reading"),
     )
@@ -125,8 +138,11 @@ def look(data: str | Path | Inspection, recipe: str | Path | Recipe | None = Non
     if isinstance(data, Inspection):
         return data
     followed = recipes.recipe(recipe) if recipe else None
-    asked = {name: value for name, value in options.items() if value}
-    return inspect(data, **{**(followed.parts.model_dump() if followed else {}), **asked})
+    asked = {name: value for name, value in options.items() if value or (name == "fold" and value is not None)}
+    said = followed.parts.model_dump() if followed else {}
+    if asked.get("folds"):
+        said |= {"share": None, "val": ()}  # folds that are asked for say what validates
+    return inspect(data, **{**said, **asked})
 
 
 def plan(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from maskwright.data import classes, dataset_file, split
 from maskwright.data.dataset_file import DatasetFile
+from maskwright.data.groups import Stated
 from maskwright.data.labels import Labels
 from maskwright.data.layouts import Entry, Pairs, recognise
 from maskwright.data.layouts.folders import paired_folders
@@ -80,6 +81,10 @@ def index(
     test_share: float | None = None,
     stratify: bool = False,
     split_seed: int = 0,
+    groups: Stated | None = None,
+    propose: bool = True,
+    folds: int | None = None,
+    fold: int | None = None,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Samples:
@@ -89,7 +94,11 @@ def index(
     called `stack_07`, from 0.
     share, test_share: how many labelled images to draw for validation and test, below 1 a share, else a number.
     stratify: draw such that each part shows as much foreground as all; the share is then exact. See `split.Draw`.
-    split_seed: another one draws other images. What is not given here is as `dataset.yaml` has it.
+    split_seed: another one draws other images.
+    groups: which images stay together, as `groups.read_groups` reads it; propose: whether those that names show plainly
+    do, where nothing is stated.
+    folds, fold: so many parts that validate in turn, and which of them does now, from 0.
+    What is not given here is as `dataset.yaml` has it.
     progress: told how many files of how many have been read.
 
     Raises:
@@ -97,7 +106,9 @@ def index(
         SettingError: a share is none.
     """
     root, stated = dataset_file.find(data)
-    draw = split.Draw.stated(stated, share, test_share, stratify, split_seed)
+    draw = split.Draw.stated(
+        stated, share, test_share, stratify, split_seed, groups=groups, propose=propose, folds=folds, fold=fold
+    )
     layout, pairs = _pairs(root, stated)
     patterns = (*stated.skip, *skip)
     kept = [entry for entry in _settled(pairs.entries, root, patterns) if not _left_out(entry, root, patterns)]
@@ -111,7 +122,7 @@ def index(
     chosen, reason = classes.choose(root, stated, measured, pairs.classes)
     shown = [entry.shown[0] for entry in kept]
     samples, drawn = split.assign([sample for sample, _ in measured], shown, root, stated, test, val, draw, chosen)
-    notes = (pairs.reason, reason, *([drawn] if drawn else []))
+    notes = (pairs.reason, reason, *drawn)
     return Samples(root=str(root.resolve()), layout=layout, notes=notes, labels=chosen, samples=tuple(samples))
 
 

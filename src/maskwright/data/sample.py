@@ -31,6 +31,8 @@ class Sample(Record):
     objects: Objects | None = None
     """How the mask tells objects apart, if it does."""
     split: Split | None
+    group: str | None = None
+    """What it shares with others that go where it goes: a patient, a scene, a video."""
     content: str
     """A hash of the image file and the page: two of the same content are the same image, whatever they are called."""
     mask_content: str | None = None
