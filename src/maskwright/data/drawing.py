@@ -30,19 +30,28 @@ def held_out(
         return []
     score = {unit: place(unit.name, seed, first) for unit in units}
     order = sorted(units, key=score.__getitem__)
-    below = [unit for unit in units if score[unit] < share] or order[:1]
-    drawn = _nearest(order, int(share)) if share >= 1 else below
+    drawn = [unit for unit in units if score[unit] < share]
+    if share >= 1:
+        drawn = _nearest(order, int(share))
+    elif not drawn:
+        # Of a few groups the first may be nearly all there is.
+        grouped = any(unit.grouped for unit in units)
+        drawn = _nearest(order, share * sum(unit.size for unit in units)) if grouped else order[:1]
     return sorted(i for unit in (drawn if len(drawn) < len(units) else drawn[:-1]) for i in unit.members)
 
 
-def _nearest(order: Sequence[Unit], wanted: int) -> list[Unit]:
-    """The first units that bring the number of their images nearer to what is wanted; never none."""
-    drawn, images = [], 0
+def _nearest(order: Sequence[Unit], wanted: float) -> list[Unit]:
+    """The first units that fit into what is wanted, and one more if that comes nearer to it; never none."""
+    drawn, rest, left = [], [], wanted
     for unit in order:
-        if abs(images + unit.size - wanted) < abs(images - wanted):
+        if unit.size <= left:
             drawn.append(unit)
-            images += unit.size
-    return drawn or [min(order, key=lambda unit: unit.size)]
+            left -= unit.size
+        else:
+            rest.append(unit)
+    if rest and (over := min(rest, key=lambda unit: unit.size)) and (not drawn or over.size - left < left):
+        drawn.append(over)
+    return drawn
 
 
 def stratified(

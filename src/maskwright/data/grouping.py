@@ -108,4 +108,5 @@ def _mentioned(found: Proposal, crossed: int, drawn: bool) -> str:
     across = f"; {crossed} of them are in several parts, as published" if crossed else ""
     line = found.pattern.replace("'", "''")
     advice = f". If they belong together, write split: {{groups: '{line}'}} in dataset.yaml" if drawn else ""
-    return f"names may show {found.count} groups: {found.reason}{across}{advice}"
+    may = "show" if found.confident else "may show"
+    return f"names {may} {found.count} groups: {found.reason}{across}{advice}"

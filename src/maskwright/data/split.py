@@ -96,7 +96,7 @@ class Draw:
             stated.split.groups if groups is None else groups,
             propose,
             stated.split.folds if folds is None else folds,
-            stated.split.fold if fold is None else fold,
+            (0 if folds else stated.split.fold) if fold is None else fold,
         )
 
 
