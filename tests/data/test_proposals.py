@@ -47,6 +47,7 @@ NONE_OR_DOUBTFUL = {
     "two copies by chance": [*(f"img_{n}" for n in range(100)), "img_3_copy"],
     "pages": [f"train-volume_{n:02}" for n in range(30)],
     "one name": ["a"],
+    "times of each animal": [f"{name}/t{t}/{n:03}" for name in ("anna", "bob") for t in range(4) for n in range(5)],
     "no name": [],
 }
 
@@ -70,7 +71,8 @@ def test_what_may_be_something_else_is_not_proposed_with_confidence(kind):
 
 
 @pytest.mark.parametrize(
-    "kind", ["numbers", "random names", "breeds", "years", "grades", "parts", "cases of one image"]
+    "kind",
+    ["numbers", "random names", "breeds", "years", "grades", "parts", "cases of one image", "times of each animal"],
 )
 def test_plain_names_are_not_even_spoken_of(kind):
     assert propose_groups(NONE_OR_DOUBTFUL[kind]) is None

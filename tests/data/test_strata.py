@@ -115,3 +115,10 @@ def test_classes_that_no_image_shows_mark_none(scene):
     samples = scene(0, count=5)
     labels, _ = infer({s.name: s.values for s in samples} | {"z": {c: 9 for c in range(9)}}, MaskStyle())
     assert marks(samples, labels)[:, -3:].sum() == 0
+
+
+def test_of_more_classes_an_image_is_marked_for_each_it_shows_and_for_those_it_shows_much_of(bare_sample):
+    labels, _ = infer({"a": {0: 1, 1: 1, 2: 1}}, MaskStyle())
+    rows = [{0: 80}, {0: 79, 1: 1}, {0: 70, 1: 10}, {0: 40, 1: 40}]
+    found = marks([bare_sample(f"{i}.png", values=values) for i, values in enumerate(rows)], labels)
+    assert found[:, 3:6].tolist() == [[0, 0, 0], [1, 0, 0], [1, 0, 0], [1, 1, 1]]
