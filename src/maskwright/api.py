@@ -190,8 +190,11 @@ def look(data: str | Path | Inspection, recipe: str | Path | Recipe | None = Non
     if isinstance(data, Inspection):
         return data
     followed = recipes.recipe(recipe) if recipe else None
-    asked = {name: value for name, value in options.items() if value}
-    return inspect(data, **{**(followed.parts.model_dump() if followed else {}), **asked})
+    asked = {name: value for name, value in options.items() if value or (name == "fold" and value is not None)}
+    said = followed.parts.model_dump() if followed else {}
+    if asked.get("folds"):
+        said |= {"share": None, "val": ()}  # folds that are asked for say what validates
+    return inspect(data, **{**said, **asked})
 
 
 def plan(

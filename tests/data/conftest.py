@@ -9,6 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from maskwright.data.sample import Sample
+
 
 class Painter:
     """Writes pictures and texts into one folder; unless told otherwise, pictures are 8 × 10."""
@@ -67,3 +69,17 @@ class Painter:
 def paint(tmp_path: Path) -> Painter:
     (tmp_path / "data").mkdir()
     return Painter(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def bare_sample():
+    """A maker of samples without pictures, by the image's path; each argument given sets a field."""
+
+    def make(image: str, **given: Any) -> Sample:
+        plain = {
+            "name": Path(image).stem, "image": image, "mask": "m.png", "split": None, "content": image,
+            "height": 8, "width": 10, "channels": 1, "dtype": "uint8", "low": 0, "high": 1, "mean": (0,), "std": (1,),
+        }  # fmt: skip
+        return Sample.read(plain | given)
+
+    return make

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import print_scores, watching
-from maskwright.cli.options import Device, Skip, Test, Val
+from maskwright.cli.options import Device, Groups, Skip, Test, Val
 
 
 def evaluate(
@@ -23,6 +23,7 @@ def evaluate(
     test: Test = [],  # noqa: B006
     val: Val = [],  # noqa: B006
     skip: Skip = [],  # noqa: B006
+    groups: Groups = None,
     json: Annotated[
         Path | None, typer.Option(help="Write the scores to this file, - for the output.", show_default=False)
     ] = None,
@@ -33,7 +34,7 @@ def evaluate(
     from maskwright.records import replacing
 
     with watching() as watch:
-        options = {"test": test, "val": val, "skip": skip} if data is not None else {}
+        options = {"test": test, "val": val, "skip": skip, "groups": groups} if data is not None else {}
         scores = api.evaluate(model, data, split=split, metrics=metric, device=device, watch=watch, **options)
     if json is not None and str(json) == "-":
         sys.stdout.write(scores.to_json())

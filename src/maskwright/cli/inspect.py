@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maskwright.cli.console import console, print_data, print_findings, watching
-from maskwright.cli.options import Data, Skip, Test, Val
+from maskwright.cli.options import Data, Fold, Folds, Groups, Skip, Test, Val
 
 if TYPE_CHECKING:
     from maskwright.api import Diagnosis
@@ -17,6 +17,9 @@ def inspect(
     test: Test = [],  # noqa: B006  # typer copies it
     val: Val = [],  # noqa: B006
     skip: Skip = [],  # noqa: B006
+    groups: Groups = None,
+    folds: Folds = None,
+    fold: Fold = None,
     page: Annotated[
         Path | None, typer.Option(help="Also write all of it, with pictures, to this HTML file.", show_default=False)
     ] = None,
@@ -41,7 +44,8 @@ def inspect(
     from maskwright import api
 
     with watching() as watch:
-        found = api.diagnose(data, test=test, val=val, skip=skip, watch=watch)
+        parts = {"test": test, "val": val, "skip": skip, "groups": groups, "folds": folds, "fold": fold}
+        found = api.diagnose(data, watch=watch, **parts)
     _print(found)
     if page is not None:
         console.print(f"\npage    {found.write_page(page)}", soft_wrap=True)

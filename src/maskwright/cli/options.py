@@ -20,6 +20,19 @@ Skip = Annotated[
     list[str],
     typer.Option("--skip", help="Image or mask to leave out, by name or pattern; repeatable.", show_default=False),
 ]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        "--groups",
+        help="Images that stay in one part: '{group}_*', a regular expression with the group in parentheses, a table "
+        "NAME.csv, or none.",
+        show_default=False,
+    ),
+]
+Folds = Annotated[
+    int | None, typer.Option(help="In so many parts all images validate in turn.", min=2, show_default=False)
+]
+Fold = Annotated[int | None, typer.Option(help="Which of the folds validates now, from 0.", min=0, show_default=False)]
 Minutes = Annotated[
     float | None,
     typer.Option(help="Budget: minutes from reading the data to the model file.", min=0.01, show_default=False),

@@ -6,7 +6,21 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import console, print_inspection, print_plan, watching
-from maskwright.cli.options import Data, Device, Epochs, Minutes, Recipe, Settings, Skip, Test, Val, settings_of
+from maskwright.cli.options import (
+    Data,
+    Device,
+    Epochs,
+    Fold,
+    Folds,
+    Groups,
+    Minutes,
+    Recipe,
+    Settings,
+    Skip,
+    Test,
+    Val,
+    settings_of,
+)
 from maskwright.errors import SettingError
 
 
@@ -18,6 +32,9 @@ def plan(
     test: Test = [],  # noqa: B006  # typer copies it
     val: Val = [],  # noqa: B006
     skip: Skip = [],  # noqa: B006
+    groups: Groups = None,
+    folds: Folds = None,
+    fold: Fold = None,
     out: Annotated[
         Path | None, typer.Option(help="Write the plan to this .yaml file, to edit and follow.", show_default=False)
     ] = None,
@@ -31,7 +48,8 @@ def plan(
     from maskwright import api
 
     with watching() as watch:
-        seen = api.look(data, recipe, test=test, val=val, skip=skip, watch=watch)
+        parts = {"test": test, "val": val, "skip": skip, "groups": groups, "folds": folds, "fold": fold}
+        seen = api.look(data, recipe, watch=watch, **parts)
     decided = api.plan(seen, minutes=minutes, epochs=epochs, device=device, settings=wishes, recipe=recipe)
     print_inspection(seen)
     print_plan(decided)

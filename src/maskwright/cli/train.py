@@ -15,7 +15,20 @@ from maskwright.cli.console import (
     watching,
 )
 from maskwright.cli.find_lr import find_lr as print_lr
-from maskwright.cli.options import Device, Epochs, Minutes, Recipe, Settings, Skip, Test, Val, settings_of
+from maskwright.cli.options import (
+    Device,
+    Epochs,
+    Fold,
+    Folds,
+    Groups,
+    Minutes,
+    Recipe,
+    Settings,
+    Skip,
+    Test,
+    Val,
+    settings_of,
+)
 from maskwright.errors import SettingError
 
 if TYPE_CHECKING:
@@ -36,6 +49,9 @@ def train(
     test: Test = [],  # noqa: B006  # typer copies it
     val: Val = [],  # noqa: B006
     skip: Skip = [],  # noqa: B006
+    groups: Groups = None,
+    folds: Folds = None,
+    fold: Fold = None,
     plan: Annotated[
         Path | None, typer.Option(help="Follow this plan.yaml instead of deciding one.", show_default=False)
     ] = None,
@@ -73,6 +89,9 @@ def train(
         "test": test,
         "val": val,
         "skip": skip,
+        "groups": groups,
+        "folds": folds,
+        "fold": fold,
     }
     if find_lr and data is not None:
         print_lr(data, options, _words(settings, {**options, "plan": plan}))
@@ -86,10 +105,23 @@ def train(
 def _words(settings: list[str] | None, options: dict[str, Any]) -> list[str]:
     """The options that were given, but the run's folder, as they are written on a command line."""
     words = list(settings or [])
-    for name in ("minutes", "epochs", "device", "seed", "plan", "recipe", "test", "val", "skip"):
+    for name in (
+        "minutes",
+        "epochs",
+        "device",
+        "seed",
+        "plan",
+        "recipe",
+        "test",
+        "val",
+        "skip",
+        "groups",
+        "folds",
+        "fold",
+    ):
         value = options[name]
         for each in value if isinstance(value, list) else [value]:
-            if each not in (None, "auto", 0):
+            if each not in (None, "auto", 0) or (name == "fold" and each is not None):
                 words += [f"--{name}", f"{each:g}" if isinstance(each, float) else str(each)]
     return words
 

@@ -22,6 +22,13 @@ class SplitFile(Record):
     """Whether each part is to show as much foreground as all; see `split.Draw`."""
     seed: int = 0
     """Another one draws other images."""
+    groups: str | dict[str, str] | None = None
+    """Which images stay together, as `groups.read_groups` reads it; None: as their names show, if they do so plainly.
+    """
+    folds: int | None = Field(None, ge=2)
+    """In how many parts the images validate in turn, instead of one validation part."""
+    fold: int = Field(0, ge=0)
+    """Which of them validates, from 0."""
 
     @field_validator("val", "test", mode="before")
     @classmethod
@@ -34,6 +41,22 @@ class SplitFile(Record):
                 "expected a list of patterns, a share such as 0.2 or a number of images"
             )
         return checked_share(value)
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _names_are_texts(cls, value: Any) -> Any:
+        """YAML takes `07: 3` for numbers, and `no` for a truth."""
+        if value is False:
+            return "none"
+        return {str(name): str(group) for name, group in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _one_way_to_validate(self) -> Self:
+        if self.folds is None and self.fold:
+            raise ValueError(f"fold: {self.fold} says which fold validates, but not of how many; add folds: 5")
+        if self.folds is not None and self.val is not None:
+            raise ValueError("val: and folds: both say what validates; state one of them")
+        return self
 
     def patterns(self, part: Literal["train", "val", "test"]) -> tuple[str, ...]:
         """The patterns of a part."""
@@ -66,6 +89,7 @@ class DatasetFile(Record):
     classes: {background: 0, crack: 255}      # or {road: "#804080", car: ["#400080", "#4000c0"]}
     ignore: [128]
     split: {test: ["2[4-9].png"], val: ["1?.png"]}     # or {val: 0.2, stratify: true, seed: 1}
+                              # or {folds: 5, fold: 0, groups: "{group}_*"}; groups: patients.csv; groups: none
     skip: ["img_07*"]
     instances: true           # masks hold a number for each object, 0 for background
     """

@@ -38,6 +38,8 @@ class Sample(Record):
     valid: str | None = None
     """A file that is 0 where pixels count nowhere."""
     split: Split | None
+    group: str | None = None
+    """What it shares with others that go where it goes: a patient, a scene, a video."""
     content: str
     """A hash of the image file and the page: two of the same content are the same image, whatever they are called."""
     mask_content: str | None = None

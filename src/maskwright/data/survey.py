@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from maskwright.data import classes, dataset_file, split
 from maskwright.data.dataset_file import DatasetFile
+from maskwright.data.groups import Stated
 from maskwright.data.layouts import Entry, Pairs, recognise
 from maskwright.data.layouts.folders import paired_folders
 from maskwright.data.layouts.name_lists import by_lists
@@ -39,9 +40,17 @@ class Asked:
     test_share: float | None = None
     """How many labelled images to draw for validation and test, below 1 a share, else a number."""
     stratify: bool = False
-    """Draw such that each part shows as much foreground as all; the share is then exact. See `split.Draw`."""
+    """Draw such that each part shows as much of every class as all; the share is then exact. See `split.Draw`."""
     split_seed: int = 0
     """Another one draws other images."""
+    groups: Stated | None = None
+    """Which images stay in one part, as `groups.read_groups` reads it: a regular expression round the group's name,
+    `{group}_*`, a table `.csv`, a mapping, or `none`."""
+    propose: bool = True
+    """Whether the groups that names show plainly are kept together, where nothing is stated."""
+    folds: int | None = None
+    fold: int | None = None
+    """So many parts that validate in turn, and which of them does now, from 0."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,10 @@ def survey(
     asked = asked or Asked()
     faults = _Faults(strict)
     root, stated = dataset_file.find(data)
-    draw = split.Draw.stated(stated, asked.share, asked.test_share, asked.stratify, asked.split_seed)
+    draw = split.Draw.stated(
+        stated, asked.share, asked.test_share, asked.stratify, asked.split_seed,
+        groups=asked.groups, propose=asked.propose, folds=asked.folds, fold=asked.fold,
+    )  # fmt: skip
     layout, pairs = _pairs(root, stated)
     patterns = (*stated.skip, *asked.skip)
     entries = [e for e in _settled(pairs.entries, root, patterns, faults) if not _left_out(e, root, patterns)]
@@ -166,10 +178,9 @@ def _together(
     measured = [(m.sample, m.style) for _, m in opened]
     chosen, reason = classes.choose(root, stated, measured, pairs.classes)
     shown = [entry.shown[0] for entry, _ in opened]
-    samples, drawn = split.assign(
-        [sample for sample, _ in measured], shown, root, stated, asked.test, asked.val, draw, chosen
-    )
-    notes = (pairs.reason, *lonely, reason, *([drawn] if drawn else []))
+    found = [sample for sample, _ in measured]
+    samples, drawn = split.assign(found, shown, root, stated, asked.test, asked.val, draw, chosen)
+    notes = (pairs.reason, *lonely, reason, *drawn)
     return Samples(
         root=str(root.resolve()), layout=layout, notes=notes, labels=chosen, table=table, samples=tuple(samples)
     )

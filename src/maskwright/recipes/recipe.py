@@ -57,6 +57,8 @@ class Parts(Record):
     stratify: bool = False
     """Whether both parts show as much foreground."""
     split_seed: int = 0
+    propose: bool = False
+    """Whether groups that names show stay together. Those that a `dataset.yaml` states do so anyway."""
 
 
 class Recipe(Record):
