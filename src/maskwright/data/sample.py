@@ -12,7 +12,7 @@ from maskwright.data.layouts import Entry, Objects
 from maskwright.data.names import relative
 from maskwright.data.objects import FOREGROUND, read_objects
 from maskwright.errors import DataError
-from maskwright.files import Mask, MaskStyle, files_in, read_image, read_mask
+from maskwright.files import Mask, MaskStyle, files_in, is_picture_folder, read_image, read_mask
 from maskwright.records import Record
 
 Split = Literal["train", "val", "test"]
@@ -134,6 +134,9 @@ def count(mask: Mask) -> dict[int, int]:
 
 def _content(path: Path, page: int | None) -> str:
     """A hash of a file, of a page of it, or of a folder's files."""
+    if is_picture_folder(path):  # as Zarr is; its pages are told apart by their number
+        parts = sorted(part for part in path.rglob("*") if part.is_file())
+        return _hash(" ".join([f"{page}", *(_hash(part.read_bytes()) for part in parts)]).encode())
     if page is not None:
         about = path.stat()
         return _hash(f"{_remembered(path, about.st_size, about.st_mtime_ns)} {page}".encode())

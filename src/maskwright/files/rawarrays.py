@@ -50,7 +50,7 @@ class RawArray:
     def _fill(self, out: Array, start: int, shape: list[int], spans: list[tuple[int, int]]) -> None:
         below = math.prod(shape[1:]) * self.dtype.itemsize  # bytes of one step along the first axis
         (first, last), inner = spans[0], spans[1:]
-        if below > BLOCK:
+        if below > BLOCK and inner:
             for place in range(first, last):
                 self._fill(out[place - first], start + place * below, shape[1:], inner)
             return

@@ -1,7 +1,7 @@
 """The planes of a TIFF and what they are to each other: pages, or the channels of one picture.
 
 Programs write a picture of many channels as a plane a channel, and name the axes in a text: OME-XML, ImageJ's own
-lines, or tifffile's JSON. We read OME's sizes ourselves: tifffile makes room for as many planes as the text says there are.
+lines, or tifffile's JSON. We read OME's sizes ourselves: tifffile makes room for as many planes as the text says.
 """
 
 import json
@@ -69,7 +69,15 @@ def grouped(stack: Stack, letters: str, shape: tuple[int, ...], reason: str) -> 
     """The planes as an array of these axes, those along C the channels of one picture; None if the numbers disagree."""
     if math.prod(shape) != stack.planes:
         return None
-    return replace(stack, pictures=tuple(_pictures(letters, shape)), letters=letters, shape=shape, reason=reason)
+    pictures = tuple(_pictures(letters, shape))
+    return _known(replace(stack, pictures=pictures, letters=letters, shape=shape, reason=reason))
+
+
+def _known(stack: Stack) -> Stack:
+    """The same, without axes of length one: ImageJ and OME name all they have."""
+    kept = [axis for axis, size in enumerate(stack.shape) if size > 1]
+    letters = "".join(stack.letters[axis] for axis in kept)
+    return replace(stack, letters=letters, shape=tuple(stack.shape[axis] for axis in kept))
 
 
 def _pictures(letters: str, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
@@ -112,7 +120,7 @@ def _ome(stack: Stack, tiff: "TiffFile") -> Stack:
     if not images or used != set(range(stack.planes)):
         return stack  # some planes are in other files, as OME allows
     letters, shape, _ = images[0] if len(images) == 1 else (stack.letters, stack.shape, None)
-    return replace(stack, pictures=pictures, letters=letters, shape=shape, reason="OME-XML names its axes")
+    return _known(replace(stack, pictures=pictures, letters=letters, shape=shape, reason="OME-XML names its axes"))
 
 
 def _samples(tiff: "TiffFile") -> int:
@@ -179,9 +187,7 @@ def stated(stack: Stack, axes: str, samples: int, size: str) -> Stack:
     if inner is not None:
         if not outer and stack.planes == 1:
             return replace(stack, letters="", reason="stated")
-        if len(outer) == 1:
-            found = grouped(stack, outer, (stack.planes,), "stated")
-            assert found is not None, "one axis of all planes"
+        if len(outer) == 1 and (found := grouped(stack, outer, (stack.planes,), "stated")):
             return found
         if len(outer) == len(stack.shape) and (again := grouped(stack, outer, stack.shape, "stated")):
             return again

@@ -25,14 +25,18 @@ def valid_pixels(path: str | Path, page: int | None = None, axes: str | None = N
             return None
         check_size(stored)
         values = stored.decode()
-        if math.isnan(stored.nodata):
-            missing = np.isnan(values).any(axis=2) if values.dtype.kind == "f" else np.zeros(values.shape[:2], bool)
-        else:
-            # Files write -3.4e38 with as many digits as they like: what counts is the number in the bands' own type.
-            with np.errstate(over="ignore"):
-                number = values.dtype.type(stored.nodata) if values.dtype.kind == "f" else stored.nodata
-            missing = np.asarray(values == number).all(axis=2)
+        missing = _missing(values, stored.nodata)
         return np.ascontiguousarray(~upright(missing, stored.orientation))
+
+
+def _missing(values_HWC: Array, nodata: float) -> Array:
+    if math.isnan(nodata):
+        floats = values_HWC.dtype.kind == "f"
+        return np.logical_or.reduce(np.isnan(values_HWC), axis=2) if floats else np.zeros(values_HWC.shape[:2], bool)
+    # Files write -3.4e38 with as many digits as they like: what counts is the number in the bands' own type.
+    with np.errstate(over="ignore"):
+        number = values_HWC.dtype.type(nodata) if values_HWC.dtype.kind == "f" else nodata
+    return np.logical_and.reduce(np.equal(values_HWC, number), axis=2)
 
 
 def read_alpha(path: str | Path, page: int | None = None) -> Array | None:

@@ -4,10 +4,11 @@ Pillow cuts 16-bit colour to 8 bits and takes twice the time; imagecodecs loses 
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar, Final
 
+import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from maskwright.errors import ReadError
@@ -49,12 +50,28 @@ class Png:
         if bits < 8 or colours == _PALETTE:
             file.seek(0)
             few = stored_from(PngImageFile(file))
-            return Stored(height, width, 1, "uint8", few.decode, orientation, few.palette, few.bits)
+            return Stored(
+                height, width, 1, "uint8", few.decode, orientation, few.palette, few.bits, alpha=few.alpha
+            )  # fmt: skip
         channels, dtype = _CHANNELS[colours], f"uint{bits}"
-        return Stored(height, width, channels, dtype, lambda: _decode(file, chunks, channels), orientation, bits=bits)
+        return Stored(
+            height, width, channels, dtype, lambda: _decode(file, chunks)[:, :, :channels], orientation, bits=bits,
+            alpha=_alpha(file, chunks, channels, has_band=colours >= 4),
+        )  # fmt: skip
 
 
-def _decode(file: BinaryIO, chunks: list[_Chunk], channels: int) -> Array:
+def _alpha(file: BinaryIO, chunks: list[_Chunk], channels: int, *, has_band: bool) -> Callable[[], Array] | None:
+    """How to get the alpha of a picture of 8 or 16 bits: its last band, or the one colour that shines through."""
+    if has_band:
+        return lambda: _decode(file, chunks)[:, :, channels]
+    found = next((chunk for chunk in chunks if chunk.kind == b"tRNS"), None)
+    if found is None or found.length != 2 * channels:
+        return None
+    colour = struct.unpack(f">{channels}H", _data(file, found))
+    return lambda: np.where((_decode(file, chunks) == colour).all(axis=2), 0, 255).astype(np.uint8)
+
+
+def _decode(file: BinaryIO, chunks: list[_Chunk]) -> Array:
     import imagecodecs
 
     file.seek(0)
@@ -64,7 +81,7 @@ def _decode(file: BinaryIO, chunks: list[_Chunk], channels: int) -> Array:
     needed = [chunk for chunk in chunks if chunk.kind in (b"IHDR", b"IDAT", b"IEND")]
     parts = [data[chunk.start - 8 : chunk.start + chunk.length + 4] for chunk in needed]
     values: Array = imagecodecs.png_decode(b"".join([MAGIC, *parts]))
-    return values.reshape(*values.shape[:2], -1)[:, :, :channels]
+    return values.reshape(*values.shape[:2], -1)
 
 
 def _chunks(file: BinaryIO) -> Iterator[_Chunk]:

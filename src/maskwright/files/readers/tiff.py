@@ -50,7 +50,7 @@ _NEEDED: Final = {
 class Tiff:
     """One picture in a TIFF or BigTIFF, or one page of a stack of them."""
 
-    suffixes: ClassVar[tuple[str, ...]] = (".tif", ".tiff")
+    suffixes: ClassVar[tuple[str, ...]] = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
 
     @staticmethod
     def recognises(head: bytes) -> bool:
