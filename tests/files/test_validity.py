@@ -42,6 +42,24 @@ def test_few_greys_one_of_which_shines_through(tmp_path, png_bytes):
     np.testing.assert_array_equal(read_alpha(tmp_path / "a.png"), np.where(samples[:, :, 0] == 2, 0, 255))
 
 
+def test_alpha_of_a_palette_is_that_of_its_entries(tmp_path):
+    picture = Image.new("P", (3, 1))
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    picture.putdata([0, 1, 2])
+    picture.save(tmp_path / "a.png", transparency=bytes([0, 100]))
+    picture.save(tmp_path / "a.gif", transparency=1)
+
+    assert read_alpha(tmp_path / "a.png").tolist() == [[0, 100, 255]]
+    assert read_alpha(tmp_path / "a.gif").tolist() == [[255, 0, 255]]
+
+
+def test_a_damaged_list_of_what_shines_through_hides_no_picture(tmp_path, png_bytes):
+    (tmp_path / "a.png").write_bytes(png_bytes(np.zeros((2, 2, 3), int), 8, 2, before=[(b"tRNS", b"\0\2\3")]))
+
+    assert read_alpha(tmp_path / "a.png") is None
+    assert read_image(tmp_path / "a.png").shape == (2, 2, 3)
+
+
 def test_alpha_of_16_bits_and_of_floats_is_told_in_8(tmp_path):
     for dtype, top in (("uint16", 65535), ("float32", 1)):
         array = np.zeros((1, 3, 4), dtype)

@@ -39,5 +39,7 @@ def read_window(
         window = stored_window(
             slice(top, bottom), slice(left, right), stored.height, stored.width, stored.orientation
         )  # fmt: skip
-        region = stored.region
-        return image_of(replace(stored, decode=lambda: region(*window)))
+        region, (height, width) = stored.region, (side.stop - side.start for side in window)
+        part = replace(stored, height=height, width=width, decode=lambda: region(*window))
+        check_size(part)
+        return image_of(part)

@@ -85,18 +85,27 @@ def test_a_stream_without_a_name_is_read_too(tmp_path, paint):
 
 
 @KINDS
-@pytest.mark.parametrize("part", [0.02, 0.2, 0.6, 0.9])
-def test_a_file_cut_short_is_told(driver, name, part, tmp_path, paint):
+def test_wherever_a_file_is_cut_it_is_an_error_or_whole(driver, name, tmp_path, paint):
     path = saved(tmp_path / name, driver, paint(3, 40, 50))
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * part)])
+    whole, data = read_image(path), path.read_bytes()
 
-    with pytest.raises(ReadError, match=name):
-        read_image(path)
+    errors = 0
+    for part in np.linspace(0.02, 0.999, 80):
+        path.write_bytes(data[: int(len(data) * part)])
+        try:
+            image = read_image(path)
+        except ReadError as error:
+            assert str(path) in str(error)  # noqa: PT017 - it need not be raised
+            errors += 1
+        else:
+            np.testing.assert_array_equal(image, whole)
+    assert errors > 70
 
 
+# rasterio cannot pass on what GDAL says of names that are no UTF-8.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @KINDS
-def test_damage_anywhere_is_an_error_or_an_image(driver, name, tmp_path, paint, capfd):
+def test_damage_anywhere_is_an_error_or_an_image(driver, name, tmp_path, paint):
     path = saved(tmp_path / name, driver, paint(1, 40, 50))
     whole = path.read_bytes()
     noise = np.random.default_rng(0)

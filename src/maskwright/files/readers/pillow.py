@@ -66,16 +66,12 @@ def stored_from(image: Image) -> Stored:
     return Stored(
         image.height, image.width, CHANNELS[image.mode], "uint8", lambda: _samples(image, bits),
         orientation_in(image.info.get("exif", b"")), palette, bits,
-        alpha=(lambda: _alpha(image, bits)) if image.has_transparency_data else None,
+        alpha=(lambda: _alpha(image)) if image.has_transparency_data else None,
     )  # fmt: skip
 
 
-def _alpha(image: Image, bits: int) -> Array:
-    if isinstance(through := image.info.get("transparency"), int) and CHANNELS[image.mode] == 1:
-        # Pillow stretches few bits to 8, and of the one value that shines through only a single bit.
-        through = min(through, 1) if bits == 1 else through
-        return np.where(_samples(image, bits)[:, :, 0] == through, 0, 255).astype(np.uint8)
-    image.load()
+def _alpha(image: Image) -> Array:
+    image.load()  # alone, as in `_samples`
     return np.array(image.convert("RGBA").getchannel("A"))
 
 

@@ -19,6 +19,7 @@ from maskwright.files.stored import Array, Stored
 
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _PALETTE: Final = 3
+_WITH_ALPHA: Final = {4, 6}
 _CHANNELS: Final = {0: 1, 2: 3, 4: 1, 6: 3}  # by type of colour, without alpha
 
 
@@ -51,27 +52,40 @@ class Png:
             file.seek(0)
             few = stored_from(PngImageFile(file))
             return Stored(
-                height, width, 1, "uint8", few.decode, orientation, few.palette, few.bits, alpha=few.alpha
+                height, width, 1, "uint8", few.decode, orientation, few.palette, few.bits,
+                alpha=_alpha(file, chunks, colours, few.decode),
             )  # fmt: skip
         channels, dtype = _CHANNELS[colours], f"uint{bits}"
-        return Stored(
-            height, width, channels, dtype, lambda: _decode(file, chunks)[:, :, :channels], orientation, bits=bits,
-            alpha=_alpha(file, chunks, channels, has_band=colours >= 4),
-        )  # fmt: skip
+
+        def decode() -> Array:
+            return _decode(file, chunks, channels)
+
+        alpha = _alpha(file, chunks, colours, decode)
+        return Stored(height, width, channels, dtype, decode, orientation, bits=bits, alpha=alpha)
 
 
-def _alpha(file: BinaryIO, chunks: list[_Chunk], channels: int, *, has_band: bool) -> Callable[[], Array] | None:
-    """How to get the alpha of a picture of 8 or 16 bits: its last band, or the one colour that shines through."""
-    if has_band:
-        return lambda: _decode(file, chunks)[:, :, channels]
+def _alpha(
+    file: BinaryIO, chunks: list[_Chunk], colours: int, decode: Callable[[], Array]
+) -> Callable[[], Array] | None:
+    """How to get the alpha: the last band, or that of each entry of the palette, or of one colour."""
+    channels = _CHANNELS.get(colours, 1)
+    if colours in _WITH_ALPHA:
+        return lambda: _decode(file, chunks, channels + 1)[:, :, channels]
     found = next((chunk for chunk in chunks if chunk.kind == b"tRNS"), None)
-    if found is None or found.length != 2 * channels:
+    if found is None:
         return None
-    colour = struct.unpack(f">{channels}H", _data(file, found))
-    return lambda: np.where((_decode(file, chunks) == colour).all(axis=2), 0, 255).astype(np.uint8)
+    data = _data(file, found)
+    if (len(data) != 2 * channels and colours != _PALETTE) or len(data) > 256:
+        return None  # damaged; what is seen of the picture does not hang on it
+    if colours == _PALETTE:
+        table = np.full(256, 255, np.uint8)  # entries that are not listed hide what is behind
+        table[: len(data)] = np.frombuffer(data, np.uint8)
+        return lambda: table[decode()[:, :, 0]]
+    colour = struct.unpack(f">{channels}H", data)
+    return lambda: np.where((decode() == colour).all(axis=2), 0, 255).astype(np.uint8)
 
 
-def _decode(file: BinaryIO, chunks: list[_Chunk]) -> Array:
+def _decode(file: BinaryIO, chunks: list[_Chunk], channels: int) -> Array:
     import imagecodecs
 
     file.seek(0)
@@ -81,7 +95,7 @@ def _decode(file: BinaryIO, chunks: list[_Chunk]) -> Array:
     needed = [chunk for chunk in chunks if chunk.kind in (b"IHDR", b"IDAT", b"IEND")]
     parts = [data[chunk.start - 8 : chunk.start + chunk.length + 4] for chunk in needed]
     values: Array = imagecodecs.png_decode(b"".join([MAGIC, *parts]))
-    return values.reshape(*values.shape[:2], -1)
+    return values.reshape(*values.shape[:2], -1)[:, :, :channels]
 
 
 def _chunks(file: BinaryIO) -> Iterator[_Chunk]:

@@ -1,5 +1,7 @@
 """What GDAL reads and the other readers do not: JPEG 2000 and ERDAS Imagine, by rasterio."""
 
+import logging
+import struct
 import threading
 import warnings
 from pathlib import Path
@@ -18,6 +20,7 @@ _STARTS: Final = {
     b"\xff\x4f\xff\x51": "JP2OpenJPEG",
     b"EHFA_HEADER_TAG": "HFA",
 }
+_ENTRY: Final = 128  # bytes of an entry of an ERDAS file
 _quiet: Final = threading.Lock()  # which warnings are shown is one state for all threads
 
 
@@ -37,7 +40,12 @@ class Raster:
         """The picture in the file."""
         rasterio = needed("rasterio", "geo", "a JPEG 2000 or ERDAS file")
         driver = _driver(file.read(64))
-        data = _open(rasterio, file, driver)
+        if driver == "HFA":
+            _check_whole(file)
+        file.seek(0)
+        _silence()
+        memory = None if _on_disk(file) else rasterio.MemoryFile(file.read())
+        data = _open(rasterio, memory or Path(file.name), driver)
         types = set(data.dtypes)
         if len(types) > 1 or not data.count:
             raise ReadError(f"has bands of {', '.join(sorted(types)) or 'no type'}. Export it with bands of one type.")
@@ -47,12 +55,12 @@ class Raster:
         alpha = [band for band, kind in enumerate(data.colorinterp, 1) if kind == kinds.alpha]
         bands = [band for band in range(1, data.count + 1) if band not in alpha]
         palette = _palette(data, bands) if data.colorinterp[0] == kinds.palette else None
-        region = _reading(rasterio, data, bands)
+        region = _reading(rasterio, data, bands, memory)
         everything = (slice(0, data.height), slice(0, data.width))
         return Stored(
             data.height, data.width, len(bands), data.dtypes[0], lambda: region(*everything), palette=palette,
             region=region, nodata=_nodata(data), georeference=lambda: _place(data),
-            alpha=(lambda: _reading(rasterio, data, alpha)(*everything)[:, :, 0]) if alpha else None,
+            alpha=(lambda: _reading(rasterio, data, alpha, memory)(*everything)[:, :, 0]) if alpha else None,
         )  # fmt: skip
 
 
@@ -60,23 +68,61 @@ def _driver(head: bytes) -> str | None:
     return next((driver for start, driver in _STARTS.items() if head.startswith(start)), None)
 
 
-def _open(rasterio: Any, file: BinaryIO, driver: str | None) -> Any:
-    """The data set, by its path; GDAL's own tricks with other files than this one are not asked for."""
+def _on_disk(file: BinaryIO) -> bool:
     name = getattr(file, "name", None)
+    return isinstance(name, str) and Path(name).is_file()
+
+
+def _open(rasterio: Any, source: Any, driver: str | None) -> Any:
+    """The data set of a path or of a file in memory; GDAL is told its kind, so that it tries no other."""
     with _quiet, warnings.catch_warnings():
         # It warns of pictures that lie nowhere on earth: most do not.
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        if isinstance(name, str) and Path(name).is_file():
-            return rasterio.open(Path(name), driver=driver)
-        file.seek(0)
-        return rasterio.MemoryFile(file.read()).open(driver=driver)
+        return rasterio.open(source, driver=driver) if isinstance(source, Path) else source.open(driver=driver)
 
 
-def _reading(rasterio: Any, data: Any, bands: list[int]) -> Any:
+def _silence() -> None:
+    """What GDAL logs is harmless or an error of ours a moment later; without a handler it would land on the screen."""
+    logger = logging.getLogger("rasterio")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
+def _check_whole(file: BinaryIO) -> None:
+    """Nothing, or an error: GDAL reads what an ERDAS file has lost at its end as zeros, and says nothing.
+
+    The file is a tree; each entry says where its next, its first child and its data are.
+    """
+    size = file.seek(0, 2)
+    (start,) = _numbers(file, 16, "<I")
+    _, _, root, _, dictionary = _numbers(file, start, "<iIIhI")
+    entries, seen = [root], {0}
+    while entries:
+        if (entry := entries.pop()) in seen:
+            continue
+        seen.add(entry)
+        after, _, _, child, data, length = _numbers(file, entry, "<6I")
+        if entry + _ENTRY > size or data + length > size or dictionary >= size:
+            raise ReadError("was cut short: its end is missing. Copy, download or export it again.")
+        entries += [after, child]
+    file.seek(dictionary)
+    if b"\0" not in file.read(2**20):
+        raise ReadError("was cut short: its end is missing. Copy, download or export it again.")
+
+
+def _numbers(file: BinaryIO, place: int, form: str) -> tuple[int, ...]:
+    file.seek(place)
+    return struct.unpack(form, file.read(struct.calcsize(form)))
+
+
+def _reading(rasterio: Any, data: Any, bands: list[int], memory: Any) -> Any:
+    """How to get a window of these bands. What is in memory stays there as long as this can be asked for."""
+
     def region(rows: slice, columns: slice) -> Array:
         window = rasterio.windows.Window(
             columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
         )
+        assert memory is None or not memory.closed, "held here"
         return np.moveaxis(data.read(bands, window=window), 0, -1)
 
     return region
