@@ -149,3 +149,13 @@ def test_a_mask_of_channels_says_how_to_call_them_pages(tmp_path, paint):
         read_mask(tmp_path / "a.tif")
     assert pages_in(tmp_path / "a.tif", "ZHW") == 5
     assert read_mask(tmp_path / "a.tif", 3, axes="ZHW").values.shape == (8, 9)
+
+
+def test_planes_that_the_text_leaves_out_are_not_lost(tmp_path, paint):
+    array = paint(2, 3, 8, 9)
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, array, metadata={"axes": "ZCYX"}, **PLAIN)
+    text = tifffile.tiffcomment(path)
+    tifffile.tiffcomment(path, text.replace('SizeZ="2"', 'SizeZ="1"').replace('Count="6"', 'Count="3"').encode())
+
+    assert pages_in(path) == 6
