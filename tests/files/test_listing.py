@@ -82,7 +82,7 @@ def test_a_missing_folder_is_told_and_so_is_a_file(tmp_path):
 
 def test_the_suffixes_are_those_of_the_readers(monkeypatch):
     assert set(IMAGE_SUFFIXES) >= {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"}
-    assert ".npy" not in IMAGE_SUFFIXES
-    monkeypatch.setattr(readers["png"], "suffixes", (".npy",))
-    assert ".npy" in IMAGE_SUFFIXES
+    assert ".new" not in IMAGE_SUFFIXES
+    monkeypatch.setattr(readers["png"], "suffixes", (".new",))
+    assert ".new" in IMAGE_SUFFIXES
     assert ".png" not in IMAGE_SUFFIXES

@@ -1,8 +1,10 @@
+import nibabel
+import numpy as np
 import pytest
 
 from maskwright.data.labels import ClassLabel, Labels
 from maskwright.errors import DataError, SettingError
-from maskwright.inference.inputs import demand_runs
+from maskwright.inference.inputs import demand_runs, is_stack, targets
 
 
 def labels(*names):
@@ -31,3 +33,11 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path):
     with pytest.raises(DataError, match="--overwrite"):
         demand_runs(path, labels("ground", "salt"))
     demand_runs(path, labels("ground", "salt"), overwrite=True)
+
+
+def test_a_volume_is_a_stack_and_its_mask_has_its_name_without_both_endings(tmp_path):
+    image = tmp_path / "brain.nii.gz"
+    nibabel.Nifti1Image(np.zeros((4, 5, 3), np.uint8), np.eye(4)).to_filename(image)
+
+    assert is_stack(image)
+    assert targets([image], tmp_path / "out") == {image: tmp_path / "out" / "brain.tif"}

@@ -15,7 +15,7 @@ from maskwright.data.names import relative
 from maskwright.data.sample import Sample, read_bands, read_invalid
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
-from maskwright.files import Mask, MaskStyle
+from maskwright.files import Mask, MaskStyle, is_picture_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +162,9 @@ def _mask_content(entry: Entry, place: Place) -> str:
 
 def _content(paths: Sequence[Path], page: int | None, *, several: bool = False) -> str:
     """A hash of a file or of several, or of a page of them."""
+    if paths and is_picture_folder(paths[0]):  # as Zarr is; its pages are told apart by their number
+        inside = sorted(part for path in paths for part in path.rglob("*") if part.is_file())
+        return _hash(" ".join([f"{page}", *(_hash(part.read_bytes()) for part in inside)]).encode())
     if page is None and not several and len(paths) == 1:
         return _hash(paths[0].read_bytes())
     if page is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from maskwright.data.layouts import Entry
 from maskwright.data.sources import sources
 from maskwright.errors import DataError, MaskwrightError
-from maskwright.files import STACK_SUFFIXES, pages_in
+from maskwright.files import STACK_SUFFIXES, pages_in, suffix_of
 
 
 def taken_apart(
@@ -57,7 +57,7 @@ def _of(entry: Entry, pages: int) -> Iterator[Entry]:
 
 
 def _count(path: Path) -> int:
-    return pages_in(path) if path.suffix.lower() in STACK_SUFFIXES else 1
+    return pages_in(path) if suffix_of(path) in STACK_SUFFIXES else 1
 
 
 def _said(pages: int) -> str:

@@ -6,34 +6,47 @@ itself.
 ...     image_HWC = read_image(path)
 """
 
-from maskwright.files.images import Picture, read_header, read_image, read_picture, write_image
+from maskwright.files.georeference import Georeference, read_georeference
+from maskwright.files.images import Picture, axes_in, read_header, read_image, read_picture, write_image
 from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
-from maskwright.files.opening import MAX_PIXELS, pages_in
+from maskwright.files.names import stem, suffix_of
+from maskwright.files.opening import MAX_PIXELS, is_picture_folder, pages_in
 from maskwright.files.readers import Reader, readers
 from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
 from maskwright.files.stored import Header, Stored
+from maskwright.files.validity import read_alpha, valid_pixels
+from maskwright.files.windows import read_window
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "STACK_SUFFIXES",
+    "Georeference",
     "Header",
     "Mask",
     "MaskStyle",
     "Picture",
     "Reader",
     "Stored",
+    "axes_in",
     "decode_runs",
     "encode_runs",
     "files_in",
+    "is_picture_folder",
     "pages_in",
+    "read_alpha",
+    "read_georeference",
     "read_header",
     "read_image",
     "read_mask",
     "read_picture",
     "read_run_lengths",
+    "read_window",
     "readers",
+    "stem",
+    "suffix_of",
+    "valid_pixels",
     "write_image",
     "write_mask",
     "write_mask_stack",

@@ -13,7 +13,7 @@ from maskwright.files.stored import Array, Header, image_of
 from maskwright.records import replacing
 
 
-def read_header(path: str | Path, page: int | None = None) -> Header:
+def read_header(path: str | Path, page: int | None = None, axes: str | None = None) -> Header:
     """Height, width, channels and type that `read_image` would give, without decoding a pixel.
 
     A header may speak of more pixels than can be read at once; `read_image` is the one that refuses them.
@@ -21,11 +21,11 @@ def read_header(path: str | Path, page: int | None = None) -> Header:
     Raises:
         ReadError: as for `read_image`.
     """
-    with opened(path, page) as stored:
+    with opened(path, page, axes) as stored:
         return stored.header
 
 
-def read_image(path: str | Path, page: int | None = None) -> Array:
+def read_image(path: str | Path, page: int | None = None, axes: str | None = None) -> Array:
     """The picture in a file as an array (H, W, C) of uint8, uint16 or float32, upright.
 
     - Grey gives C = 1, colour C = 3 in the order red, green, blue; a TIFF of more bands gives them all.
@@ -38,15 +38,20 @@ def read_image(path: str | Path, page: int | None = None) -> Array:
     - An EXIF orientation is applied.
     - 8- and 16-bit samples keep their values. Other integers become float32 if that is exact; floats of 16
       and 64 bits become float32.
-    - Of a TIFF of several pages, `page` says which one is meant, from 0; `pages_in` says how many there are.
+    - Of a TIFF of several pages or a volume of slices, `page` says which one is meant, from 0; `pages_in` says how
+      many there are.
       Without it a file of several pictures (pages, frames of an animation) is refused: which one is meant is
       not ours to guess. Thumbnails, overviews and a camera's preview do not count.
+    - `axes` says what each axis of the file is, a letter each: H and W, C for channels, Z, T or N for pages; `"CHW"`.
+      Without it the file's own word is taken. An array that has none, as NumPy's, is `HW`, or `CHW` or `HWC` where
+      exactly one end of it is as short as channels are; else it is refused.
 
     Raises:
         ReadError: the file is missing, damaged, cut short, of another kind, a stack, or too large, or has no
-        such page; says what to do.
+        such page or no such axes; says what to do.
+        SettingError: `axes` are none.
     """
-    return read_picture(path, page).image
+    return read_picture(path, page, axes).image
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +62,29 @@ class Picture:
     """H W C, as `read_image` gives it."""
     orientation: int
     """EXIF, 1 to 8: how the image was turned to be upright."""
+    nodata: float | None = None
+    """The value that means: nothing was measured here."""
 
 
-def read_picture(path: str | Path, page: int | None = None) -> Picture:
-    """The picture in a file, as `read_image` gives it, and how it had to be turned.
+def read_picture(path: str | Path, page: int | None = None, axes: str | None = None) -> Picture:
+    """The picture in a file, as `read_image` gives it, and what its file says besides.
+
+    Raises:
+        ReadError, SettingError: as for `read_image`.
+    """
+    with opened(path, page, axes) as stored:
+        check_size(stored)
+        return Picture(image_of(stored), stored.orientation, stored.nodata)
+
+
+def axes_in(path: str | Path, page: int = 0, axes: str | None = None) -> tuple[str, str]:
+    """What each axis of a file is taken to be, as `read_image` takes `axes`, and the reason in a few words.
 
     Raises:
         ReadError: as for `read_image`.
     """
-    with opened(path, page) as stored:
-        check_size(stored)
-        return Picture(image_of(stored), stored.orientation)
+    with opened(path, page, axes) as stored:
+        return stored.axes, stored.reason
 
 
 def write_image(path: str | Path, array: Array) -> Path:

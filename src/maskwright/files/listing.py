@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from maskwright.errors import ReadError
+from maskwright.files.opening import is_picture_folder
 from maskwright.files.readers import Reader, paged, readers
 
 # What file managers leave behind. Hidden files are passed over anyway.
@@ -36,28 +37,29 @@ class _Suffixes(Set[str]):
 
 
 IMAGE_SUFFIXES: Final[Set[str]] = _Suffixes()
-"""Suffixes of the files worth looking at, lower case with the dot: `.png`, `.tif` …, as the readers name
-them.
+"""Suffixes of the files worth looking at, lower case with the dot: `.png`, `.tif`, `.nii.gz` …, as the readers name
+them; `suffix_of(path)` gives that of a file.
 """
 
 STACK_SUFFIXES: Final[Set[str]] = _Suffixes(of_stacks=True)
-"""Those of them whose files may hold several pages: `.tif`, `.tiff`."""
+"""Those of them whose files may hold several pages: `.tif`, `.nii.gz`, `.zarr` …"""
 
 
 def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> list[Path]:
     """The files of a folder with such a suffix, in capitals or not, in natural order: img2 stands before
     img10.
 
-    Subfolders are not entered; hidden files and what file managers leave behind are passed over.
+    Subfolders are not entered; one that is a picture, as `cells.zarr`, counts as a file. Hidden files and what file
+    managers leave behind are passed over.
 
     Raises:
         ReadError: there is no such folder.
     """
     folder = Path(folder)
-    wanted = {f".{suffix.lstrip('.').lower()}" for suffix in suffixes}
+    wanted = tuple({f".{suffix.lstrip('.').lower()}" for suffix in suffixes})
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if _wanted(entry.name, wanted) and entry.is_file()]
+            names = [entry.name for entry in entries if _wanted(entry.name, wanted) and _is_picture(entry)]
     except FileNotFoundError:
         raise ReadError(f"{folder} does not exist; a folder of images was expected there. Check the path.") from None
     except NotADirectoryError:
@@ -67,10 +69,13 @@ def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> 
     return [folder / name for name in sorted(names, key=_natural)]
 
 
-def _wanted(name: str, suffixes: Set[str]) -> bool:
-    if name.startswith(".") or name.lower() in _LITTER:
-        return False
-    return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122 - a Path for each of a million names is slow
+def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
+    name = name.lower()
+    return name.endswith(suffixes) and not name.startswith(".") and name not in _LITTER
+
+
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file() or (entry.is_dir() and is_picture_folder(entry.path))
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:

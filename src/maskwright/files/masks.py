@@ -14,7 +14,6 @@ from pydantic import Field, model_validator
 
 from maskwright.errors import ReadError, SettingError
 from maskwright.files.encoding import encode, encode_pages
-from maskwright.files.listing import STACK_SUFFIXES
 from maskwright.files.opening import check_size, opened
 from maskwright.files.orientation import upright
 from maskwright.files.stored import Array, Stored, image_of, is_grey
@@ -52,7 +51,7 @@ class Mask:
     """EXIF, 1 to 8: how the values were turned to be upright."""
 
 
-def read_mask(path: str | Path, page: int | None = None, *, colour: bool = False) -> Mask:
+def read_mask(path: str | Path, page: int | None = None, *, colour: bool = False, axes: str | None = None) -> Mask:
     """The values of a mask file as an array (H, W) of integers, upright, with the style they are stored in.
 
     - Grey gives the stored value: 0–255 in uint8, 0–65535 in uint16; 1-bit gives 0 and 1, 4-bit 0 to 15.
@@ -65,12 +64,12 @@ def read_mask(path: str | Path, page: int | None = None, *, colour: bool = False
       into 255; `colour=True` reads any 8-bit file as the colours it shows.
     - Whole numbers in a signed, 32-bit or float TIFF are read as uint16, or as uint32 or int32 where they
       need it; the style then says uint16, as no mask of more bits is written.
-    - Alpha is dropped, an EXIF orientation applied and a page of a stack chosen, as in `read_image`.
+    - Alpha is dropped, an EXIF orientation applied, a page of a stack chosen and axes told apart, as in `read_image`.
 
     Raises:
         ReadError: as for `read_image`; or the values are no whole numbers, or the channels no colour.
     """
-    with opened(path, page) as stored:
+    with opened(path, page, axes) as stored:
         check_size(stored)
         mask = _colours(image_of(stored)) if colour else _as_stored(stored)
         return replace(mask, orientation=stored.orientation)
@@ -101,7 +100,7 @@ def write_mask_stack(path: str | Path, pages: Iterable[Array], style: MaskStyle)
         SettingError: a value does not fit the style, or the suffix is another; says what would.
     """
     path = Path(path)
-    if path.suffix.lower() not in STACK_SUFFIXES:
+    if path.suffix.lower() not in (".tif", ".tiff"):
         raise SettingError(f"{path} should end in .tif: no other format holds a mask a page.")
     with replacing(path) as temporary:
         encode_pages(temporary, (_to_store(np.asarray(page), style, path) for page in pages), _palette(style))
@@ -128,7 +127,10 @@ def _as_stored(stored: Stored) -> Mask:
         else:
             return _colours(values_HWC)
     if values_HWC.shape[2] != 1:
-        raise ReadError(f"has {values_HWC.shape[2]} channels; a mask has one value or one colour a pixel.")
+        raise ReadError(
+            f"has {values_HWC.shape[2]} channels (axes {stored.axes}: {stored.reason}); a mask has one value or one "
+            "colour a pixel. If they are pages, state `axes: ZHW` in dataset.yaml."
+        )
     values = _whole(np.ascontiguousarray(values_HWC[:, :, 0]))
     # "Index i is grey i" is what a palette says that says nothing.
     if stored.palette is not None and (stored.palette != np.arange(len(stored.palette))[:, None]).any():

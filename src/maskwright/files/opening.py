@@ -2,13 +2,15 @@
 be mended.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from maskwright.errors import ReadError
-from maskwright.files.readers import Reader, paged, readers
+from maskwright.files.axes import checked
+from maskwright.files.readers import Reader, archived, of_folders, paged, readers
 from maskwright.files.stored import Stored
 
 MAX_PIXELS: Final = 1_000_000_000
@@ -22,42 +24,87 @@ _STRANGERS: Final = (
     (b"version https://git-lfs", "a Git LFS pointer, not the picture itself; run `git lfs pull`"),
     (b"%PDF", "a PDF; export its page as PNG"),
     (b"\x89HDF", "an HDF5 file; export the array as TIFF"),
-    (b"\x93NUMPY", "a NumPy array; save it with `maskwright.files.write_image`"),
+    (b"<VRTDataset", "a list of other files (GDAL's VRT); make one picture of it with `gdal_translate`"),
     (b"PK\x03\x04", "a ZIP archive; unpack it first"),
     (b"\x1f\x8b", "a gzip archive; unpack it first"),
 )
 
 
 @contextmanager
-def opened(path: str | Path, page: int | None = None) -> Iterator[Stored]:
+def opened(path: str | Path, page: int | None = None, axes: str | None = None) -> Iterator[Stored]:
     """The picture in a file, for the length of a block; the kind of file is told by its first bytes.
 
     page: which one of a stack, from 0; None: the only one.
+    axes: what each axis of the file is, see `files.axes`; None: as the file says, or as can be inferred.
 
     Whatever goes wrong in the block, in reading or in judging what was read, comes out as a `ReadError` that
     names the file. A `ReadError` raised inside gives only the predicate: "holds 3 channels. …".
     """
+    axes = None if axes is None else checked(axes)
     with _file(path, page) as file:
         reader = _reader_for(file)
-        if page is None:
-            yield reader.open(file)
-        elif (stacks := paged(reader)) is not None:
-            yield stacks.open_page(file, page)
-        elif page == 0:
-            yield reader.open(file)
+        stacks = paged(reader)
+        if stacks is not None and (page is not None or axes is not None):
+            yield stacks.open_page(file, page, axes)
+        elif page in (None, 0):
+            yield _of_these_axes(reader.open(file), axes)
         else:
             raise ReadError("is not there: the file holds one picture, page 0.")
 
 
-def pages_in(path: str | Path) -> int:
-    """How many pictures a file holds that `read_image(path, page)` can tell apart: the pages of a TIFF; else 1.
+def _of_these_axes(stored: Stored, axes: str | None) -> Stored:
+    if axes in (None, "HWC") or (axes == "HW" and stored.channels == 1):
+        return stored
+    raise ReadError(
+        f"holds one picture of {stored.channels} channels, and its format says which axis is which; `axes: {axes}` "
+        "cannot be true of it. State HWC, or nothing."
+    )
+
+
+def pages_in(path: str | Path, axes: str | None = None) -> int:
+    """How many pictures a file holds that `read_image(path, page, axes)` can tell apart: the pages of a TIFF, the
+    slices of a volume; else 1.
 
     Raises:
         ReadError: the file is missing, damaged or of another kind.
     """
+    axes = None if axes is None else checked(axes)
     with _file(path) as file:
         stacks = paged(_reader_for(file))
-        return 1 if stacks is None else stacks.pages(file)
+        return 1 if stacks is None else stacks.pages(file, axes)
+
+
+class _Folder(io.BytesIO):
+    """A folder that is one picture, as what readers take: an empty stream of its name."""
+
+    def __init__(self, path: Path, reader: type[Reader]):
+        super().__init__()
+        self.name, self.reader = str(path), reader
+
+
+def is_picture_folder(path: str | Path) -> bool:
+    """Whether a folder is one picture, as OME-Zarr is."""
+    return _folder_reader(Path(path)) is not None
+
+
+def _folder_reader(path: Path) -> type[Reader] | None:
+    found = ((reader, of_folders(reader)) for _, reader in readers.items())
+    return next((reader for reader, folders in found if folders and folders.recognises_folder(path)), None)
+
+
+@contextmanager
+def _stream(path: Path) -> Iterator[BinaryIO]:
+    """What readers take: a file, a folder that counts as one, or a part of an archive of arrays."""
+    if path.is_dir() and (reader := _folder_reader(path)) is not None:
+        yield _Folder(path, reader)
+    elif path.parent.is_file():
+        with path.parent.open("rb") as file:
+            if (archive := archived(_reader_for(file))) is None:
+                raise FileNotFoundError
+            yield archive.member(file, path.name)
+    else:
+        with path.open("rb") as file:
+            yield file
 
 
 @contextmanager
@@ -66,7 +113,7 @@ def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
     path = Path(path)
     name = path if page is None else f"{path}, page {page},"
     try:
-        with path.open("rb") as file:
+        with _stream(path) as file:
             yield file
     except ReadError as error:
         raise ReadError(f"{name} {error}") from error.__cause__
@@ -100,6 +147,8 @@ def check_size(stored: Stored) -> None:
 
 
 def _reader_for(file: BinaryIO) -> type[Reader]:
+    if isinstance(file, _Folder):
+        return file.reader
     head = file.read(HEAD)
     file.seek(0)
     for name in readers:

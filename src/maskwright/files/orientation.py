@@ -60,3 +60,23 @@ def orientation_in(exif: bytes) -> int:
     except struct.error:
         pass
     return 1
+
+
+def stored_window(rows: slice, columns: slice, height: int, width: int, orientation: int) -> tuple[slice, slice]:
+    """Where a window of the upright picture lies in the stored one of this height and width. No steps."""
+    swap, back_rows, back_columns = _MOVES[orientation]
+    tall, wide = (width, height) if swap else (height, width)
+    if back_rows:
+        rows = slice(tall - rows.stop, tall - rows.start)
+    if back_columns:
+        columns = slice(wide - columns.stop, wide - columns.start)
+    return (columns, rows) if swap else (rows, columns)
+
+
+def stored_place(column: float, row: float, height: int, width: int, orientation: int) -> tuple[float, float]:
+    """The column and row, in the stored picture of this height and width, of a place in the upright one."""
+    swap, back_rows, back_columns = _MOVES[orientation]
+    tall, wide = (width, height) if swap else (height, width)
+    row = tall - row if back_rows else row
+    column = wide - column if back_columns else column
+    return (row, column) if swap else (column, row)

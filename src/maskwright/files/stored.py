@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from maskwright.errors import ReadError
 from maskwright.files.orientation import swaps_sides, upright
 
+if TYPE_CHECKING:
+    from maskwright.files.georeference import Georeference
+
 Array = np.ndarray[Any, Any]
+Region = Callable[[slice, slice], Array]
 
 KEPT: Final = {"bool": "uint8", "uint8": "uint8", "uint16": "uint16"}
 """The types that stay integers in an image; every other number becomes float32."""
@@ -23,6 +27,7 @@ class Header:
     width: int
     channels: int
     dtype: str
+    nodata: float | None = None  # the value that means: nothing was measured here
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,8 @@ class Stored:
 
     `decode` gives the stored samples (H, W, C) without alpha, palette indices as they are (C = 1), colours as
     RGB, not yet turned. It is called while the file is open, at most once.
+
+    `region`, where there is one, gives the part of it within slices of rows and of columns, without decoding the rest.
     """
 
     height: int
@@ -42,6 +49,12 @@ class Stored:
     palette: Array | None = None  # (colours, 3) uint8
     bits: int = 8  # of a sample; grey of 1, 2 and 4 bits is stretched to 8 in images
     inverted: bool = False  # zero is shown as white
+    region: Region | None = None
+    alpha: Callable[[], Array] | None = None  # H W as stored, of any type; None: every pixel is opaque
+    nodata: float | None = None
+    georeference: "Callable[[], Georeference | None] | None" = None  # of the picture before it is turned
+    axes: str = "HWC"  # which axis of the file is which
+    reason: str = "its format has rows, columns and colours"
 
     @property
     def header(self) -> Header:
@@ -50,7 +63,7 @@ class Stored:
         if swaps_sides(self.orientation):
             height, width = width, height
         channels = self.channels if self.palette is None or is_grey(self.palette) else 3
-        return Header(height, width, channels, KEPT.get(self.dtype, "float32"))
+        return Header(height, width, channels, KEPT.get(self.dtype, "float32"), self.nodata)
 
 
 def is_grey(colours: Array) -> bool:

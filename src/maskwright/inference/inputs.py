@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maskwright.data.labels import Labels
 from maskwright.errors import DataError, ReadError, SettingError
-from maskwright.files import STACK_SUFFIXES, files_in, pages_in
+from maskwright.files import STACK_SUFFIXES, files_in, is_picture_folder, pages_in, stem, suffix_of
 
 
 def expanded(inputs: Sequence[str | Path]) -> list[Path]:
@@ -19,7 +19,7 @@ def expanded(inputs: Sequence[str | Path]) -> list[Path]:
     files: dict[Path, None] = {}
     for text in inputs:
         path = Path(text)
-        if path.is_dir():
+        if path.is_dir() and not is_picture_folder(path):
             found = files_in(path)
         elif path.exists():
             found = [path]
@@ -40,7 +40,7 @@ def targets(images: list[Path], out: Path, *, overwrite: bool = False) -> dict[P
     found: dict[Path, Path] = {}
     taken: dict[Path, Path] = {}
     for image in images:
-        target = out / f"{image.stem}{'.tif' if is_stack(image) else '.png'}"
+        target = out / f"{stem(image)}{'.tif' if is_stack(image) else '.png'}"
         if (other := taken.get(target)) is not None:
             raise DataError(f"{other} and {image} would both become {target}. Predict them into different folders.")
         if target.resolve() == image.resolve():
@@ -55,7 +55,7 @@ def targets(images: list[Path], out: Path, *, overwrite: bool = False) -> dict[P
 def is_stack(image: Path) -> bool:
     """Whether a file has several pages, each an image; a file that does not open is none."""
     with suppress(ReadError):
-        return image.suffix.lower() in STACK_SUFFIXES and pages_in(image) > 1
+        return suffix_of(image) in STACK_SUFFIXES and pages_in(image) > 1
     return False
 
 

@@ -125,7 +125,7 @@ STACKS = pytest.mark.parametrize(
     "options",
     [
         {"photometric": "minisblack"},
-        {"imagej": True},
+        {"imagej": True, "metadata": {"axes": "ZYX"}},
         {"photometric": "minisblack", "metadata": None},
         {"photometric": "minisblack", "metadata": None, "compression": "zlib", "rowsperstrip": 3},
         {"photometric": "minisblack", "truncate": True},

@@ -2,6 +2,7 @@
 neighbour.
 """
 
+from pathlib import Path
 from typing import BinaryIO, ClassVar, Final, Protocol, cast
 
 from maskwright.files.stored import Stored
@@ -40,22 +41,56 @@ class Reader(Protocol):
 
 
 class PagedReader(Protocol):
-    """What a reader has besides, if its files may be stacks of pictures."""
+    """What a reader has besides, if its files may be stacks of pictures.
+
+    `axes` are the user's letters for the axes of the file, one each (see `files.axes`); None: what the file says, or
+    what can be inferred.
+    """
 
     @staticmethod
-    def pages(file: BinaryIO) -> int:
+    def pages(file: BinaryIO, axes: str | None = None) -> int:
         """How many pictures the file holds; copies of them in other sizes do not count."""
         ...
 
     @staticmethod
-    def open_page(file: BinaryIO, page: int) -> Stored:
-        """One picture of the stack, the first being 0; as `Reader.open` otherwise."""
+    def open_page(file: BinaryIO, page: int | None, axes: str | None = None) -> Stored:
+        """One picture of the stack, the first being 0, or without a page the only one; as `Reader.open` otherwise."""
+        ...
+
+
+class FolderReader(Protocol):
+    """What a reader has besides, if its "files" are folders. What it opens is then an empty stream whose `name` is
+    the folder.
+    """
+
+    @staticmethod
+    def recognises_folder(folder: Path) -> bool:
+        """Whether this folder is one picture, or one stack of them."""
+        ...
+
+
+class ArchiveReader(Protocol):
+    """What a reader has besides, if its files hold arrays with names; `case.npz/image` names one."""
+
+    @staticmethod
+    def member(file: BinaryIO, name: str) -> BinaryIO:
+        """One of them, as a file that some reader recognises."""
         ...
 
 
 def paged(reader: type[Reader]) -> type[PagedReader] | None:
     """The reader again, if its files may be stacks."""
     return cast("type[PagedReader]", reader) if hasattr(reader, "open_page") else None
+
+
+def of_folders(reader: type[Reader]) -> type[FolderReader] | None:
+    """The reader again, if its files are folders."""
+    return cast("type[FolderReader]", reader) if hasattr(reader, "recognises_folder") else None
+
+
+def archived(reader: type[Reader]) -> type[ArchiveReader] | None:
+    """The reader again, if its files hold arrays with names."""
+    return cast("type[ArchiveReader]", reader) if hasattr(reader, "member") else None
 
 
 readers: Final = Registry[type[Reader]]("reader", "maskwright.files.readers")

@@ -66,7 +66,13 @@ def stored_from(image: Image) -> Stored:
     return Stored(
         image.height, image.width, CHANNELS[image.mode], "uint8", lambda: _samples(image, bits),
         orientation_in(image.info.get("exif", b"")), palette, bits,
+        alpha=(lambda: _alpha(image)) if image.has_transparency_data else None,
     )  # fmt: skip
+
+
+def _alpha(image: Image) -> Array:
+    image.load()  # alone, as in `_samples`
+    return np.array(image.convert("RGBA").getchannel("A"))
 
 
 def _stored_from_bmp(image: BmpImageFile, file: BinaryIO) -> Stored:

@@ -4,10 +4,11 @@ Pillow cuts 16-bit colour to 8 bits and takes twice the time; imagecodecs loses 
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, ClassVar, Final
 
+import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from maskwright.errors import ReadError
@@ -18,6 +19,7 @@ from maskwright.files.stored import Array, Stored
 
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _PALETTE: Final = 3
+_WITH_ALPHA: Final = {4, 6}
 _CHANNELS: Final = {0: 1, 2: 3, 4: 1, 6: 3}  # by type of colour, without alpha
 
 
@@ -49,9 +51,38 @@ class Png:
         if bits < 8 or colours == _PALETTE:
             file.seek(0)
             few = stored_from(PngImageFile(file))
-            return Stored(height, width, 1, "uint8", few.decode, orientation, few.palette, few.bits)
+            return Stored(
+                height, width, 1, "uint8", few.decode, orientation, few.palette, few.bits,
+                alpha=_alpha(file, chunks, colours, few.decode),
+            )  # fmt: skip
         channels, dtype = _CHANNELS[colours], f"uint{bits}"
-        return Stored(height, width, channels, dtype, lambda: _decode(file, chunks, channels), orientation, bits=bits)
+
+        def decode() -> Array:
+            return _decode(file, chunks, channels)
+
+        alpha = _alpha(file, chunks, colours, decode)
+        return Stored(height, width, channels, dtype, decode, orientation, bits=bits, alpha=alpha)
+
+
+def _alpha(
+    file: BinaryIO, chunks: list[_Chunk], colours: int, decode: Callable[[], Array]
+) -> Callable[[], Array] | None:
+    """How to get the alpha: the last band, or that of each entry of the palette, or of one colour."""
+    channels = _CHANNELS.get(colours, 1)
+    if colours in _WITH_ALPHA:
+        return lambda: _decode(file, chunks, channels + 1)[:, :, channels]
+    found = next((chunk for chunk in chunks if chunk.kind == b"tRNS"), None)
+    if found is None:
+        return None
+    data = _data(file, found)
+    if (len(data) != 2 * channels and colours != _PALETTE) or len(data) > 256:
+        return None  # damaged; what is seen of the picture does not hang on it
+    if colours == _PALETTE:
+        table = np.full(256, 255, np.uint8)  # entries that are not listed hide what is behind
+        table[: len(data)] = np.frombuffer(data, np.uint8)
+        return lambda: table[decode()[:, :, 0]]
+    colour = struct.unpack(f">{channels}H", data)
+    return lambda: np.where((decode() == colour).all(axis=2), 0, 255).astype(np.uint8)
 
 
 def _decode(file: BinaryIO, chunks: list[_Chunk], channels: int) -> Array:

@@ -4,16 +4,20 @@ import io
 import math
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final, cast
 
 import numpy as np
 
 from maskwright.errors import ReadError
+from maskwright.files.axes import Slices, Volume
 from maskwright.files.encoding import FILLER
+from maskwright.files.geotiff import nodata_of, place_of
 from maskwright.files.orientation import TAG, sound
 from maskwright.files.readers import readers
-from maskwright.files.stored import Array, Stored
+from maskwright.files.stored import Array, Region, Stored
+from maskwright.files.tiffplanes import Stack, named, pages_of, stated
+from maskwright.files.tiffwindows import window_of
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -22,6 +26,9 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 _KINDS: Final = {WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR}
 _ALPHA: Final = {1, 2}  # an extra sample is associated or unassociated alpha; 0 is just another band
 _JPEG: Final = {6, 7}
+MOST_NUMBERS: Final = 2**30
+"""Planes that have to be read all at once, because rows of a picture are spread over them, hold no more."""
+
 # Tags without which pixels would be read wrongly: sizes, depths, kinds, places.
 _NEEDED: Final = {
     *range(254, 260),
@@ -43,7 +50,7 @@ _NEEDED: Final = {
 class Tiff:
     """One picture in a TIFF or BigTIFF, or one page of a stack of them."""
 
-    suffixes: ClassVar[tuple[str, ...]] = (".tif", ".tiff")
+    suffixes: ClassVar[tuple[str, ...]] = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
 
     @staticmethod
     def recognises(head: bytes) -> bool:
@@ -54,37 +61,95 @@ class Tiff:
     def open(file: BinaryIO) -> Stored:
         """The only full picture of the file; thumbnails, overviews and transparency masks do not count."""
         tiff = _tiff(file)
-        if (stack := _stack(tiff, file)).count > 1:
+        stack = _stack(tiff, file)
+        if stack.whole:
+            return _volume(tiff, stack, file).open()
+        if stack.count > 1:
             raise ReadError(_refused(stack.count, tiff.pages.first))
-        return _stored(_page_at(tiff, stack.places[0]), file)
+        return _picture(tiff, stack, 0, file)
 
     @staticmethod
-    def pages(file: BinaryIO) -> int:
+    def pages(file: BinaryIO, axes: str | None = None) -> int:
         """How many full pictures there are."""
-        return _known_stack(file).count
+        tiff, stack = _arranged(file, axes)
+        return _volume(tiff, stack, file).pages() if stack.whole else stack.count
 
     @staticmethod
-    def open_page(file: BinaryIO, page: int) -> Stored:
+    def open_page(file: BinaryIO, page: int | None, axes: str | None = None) -> Stored:
         """One of the full pictures."""
-        stack = _known_stack(file)
-        if not 0 <= page < stack.count:
+        tiff, stack = _arranged(file, axes)
+        if stack.whole:
+            return _volume(tiff, stack, file).open(page)
+        if page is None and stack.count > 1:
+            raise ReadError(_refused(stack.count, tiff.pages.first))
+        if not 0 <= (page or 0) < stack.count:
             raise ReadError(f"is not there: the file has {stack.count} pages, the first being 0.")
-        tiff = _tiff(file)
-        if stack.behind == 1:
-            return _stored(_page_at(tiff, stack.places[page]), file)
-        return _stored(_page_at(tiff, stack.places[0]), file, page, stack.behind)
+        return _picture(tiff, stack, page or 0, file)
 
 
-@dataclass(frozen=True)
-class _Stack:
-    """Where the full pictures of a file are described."""
+def _arranged(file: BinaryIO, axes: str | None) -> tuple["TiffFile", Stack]:
+    """The planes of the file as it arranges them, or as the user's axes do."""
+    stack = _known_stack(file)
+    tiff = _tiff(file)
+    if axes is None:
+        return tiff, stack
+    page = _page_at(tiff, stack.places[0])
+    size = f"{page.imagelength}×{page.imagewidth}" + (f"×{page.samplesperpixel}" if page.samplesperpixel > 1 else "")
+    return tiff, stated(stack, axes, page.samplesperpixel, size)
 
-    places: tuple[int, ...]
-    behind: int = 1  # pictures that lie behind the only description, one after the other
 
-    @property
-    def count(self) -> int:
-        return len(self.places) * self.behind
+def _picture(tiff: "TiffFile", stack: Stack, number: int, file: BinaryIO) -> Stored:
+    """One picture of the stack: a plane, or several that are its channels."""
+    planes = [_plane(tiff, stack, plane, file) for plane in stack.pictures[number]]
+    first = replace(planes[0], axes=stack.letters + planes[0].axes.removeprefix("C"), reason=stack.reason)
+    return first if len(planes) == 1 else _together(first, planes)
+
+
+def _plane(tiff: "TiffFile", stack: Stack, plane: int, file: BinaryIO) -> Stored:
+    place, behind = divmod(plane, stack.behind)
+    return _stored(_page_at(tiff, stack.places[place]), file, behind, stack.behind)
+
+
+def _together(first: Stored, planes: list[Stored]) -> Stored:
+    """The planes as channels of one picture."""
+    kinds = {
+        (plane.height, plane.width, plane.dtype, plane.orientation, plane.bits, plane.inverted) for plane in planes
+    }
+    if len(kinds) > 1 or any(plane.palette is not None for plane in planes):
+        raise ReadError(
+            f"has {len(planes)} planes for the channels of one picture, but they differ in size or type, or are "
+            "indices of colours. Save them as one picture of several bands, or as a file each."
+        )
+
+    def region(rows: slice, columns: slice) -> Array:
+        return np.concatenate([cast(Region, plane.region)(rows, columns) for plane in planes], axis=2)
+
+    return replace(
+        first, channels=sum(plane.channels for plane in planes), alpha=None, region=region,
+        decode=lambda: np.concatenate([plane.decode() for plane in planes], axis=2),
+    )  # fmt: skip
+
+
+def _volume(tiff: "TiffFile", stack: Stack, file: BinaryIO) -> Volume:
+    """All planes as one array, for axes that do not keep to planes of rows and columns. Decoded whole."""
+    planes = [_plane(tiff, stack, plane, file) for picture in stack.pictures for plane in picture]
+    first = _together(planes[0], planes)
+    shape = (len(planes), first.height, first.width, planes[0].channels)
+    if math.prod(shape[:3]) > MOST_NUMBERS:
+        raise ReadError(
+            f"has {len(planes)} planes, too many to be read at once. Save it as planes of height and width."
+        )
+    outer = stack.shape if len(stack.whole) > 3 else (len(planes),)
+    whole = (*(outer if len(planes) > 1 else ()), *shape[1:3], *(shape[3:] if shape[3] > 1 else ()))
+    if len(whole) != len(stack.whole):
+        size = "×".join(map(str, whole))
+        raise ReadError(f"is an array of {size}; `axes: {stack.whole}` does not fit it. State one letter for each.")
+
+    def take(part: Slices) -> Array:
+        values = np.stack([plane.decode() for plane in planes])
+        return values.reshape(whole)[part]
+
+    return Volume(whole, np.dtype(planes[0].dtype), take, stack.whole, stack.reason)
 
 
 def _stored(page: "TiffPage", file: BinaryIO, place: int = 0, behind: int = 1) -> Stored:
@@ -95,6 +160,11 @@ def _stored(page: "TiffPage", file: BinaryIO, place: int = 0, behind: int = 1) -
     keep = _bands(page)
     assert page.dtype is not None, "checked above"
     colours_of_print = page.photometric == CMYK
+
+    def region(rows: slice, columns: slice) -> Array:
+        return _shown(page, keep, window_of(page, file, rows, columns, place))
+
+    alpha = _alpha(page)
     return Stored(
         page.imagelength, page.imagewidth, 3 if colours_of_print else len(keep), page.dtype.name,
         lambda: _decode(page, keep, page.asarray() if behind == 1 else _raw(page, file, place)),
@@ -102,6 +172,11 @@ def _stored(page: "TiffPage", file: BinaryIO, place: int = 0, behind: int = 1) -
         # Zero is white only where white is a number: floats and signed numbers have no largest one to
         # count from.
         inverted=page.photometric == WHITE_IS_ZERO and page.dtype.kind in "bu",
+        axes="HW" if len(keep) == 1 else "HWC",
+        region=region, nodata=nodata_of(page), georeference=lambda: place_of(page),
+        alpha=None if alpha is None else lambda: window_of(
+            page, file, slice(0, page.imagelength), slice(0, page.imagewidth), place
+        )[:, :, alpha],
     )  # fmt: skip
 
 
@@ -119,7 +194,7 @@ def _tiff(file: BinaryIO) -> "TiffFile":
     return TiffFile(file)
 
 
-def _known_stack(file: BinaryIO) -> _Stack:
+def _known_stack(file: BinaryIO) -> Stack:
     """The stack in a file, looked through once for all its pages."""
     try:
         about = os.fstat(file.fileno())
@@ -134,10 +209,10 @@ def _known_stack(file: BinaryIO) -> _Stack:
 
 
 # Reading a stack page by page would otherwise go through all its pages each time.
-_seen: Final[dict[tuple[int, ...], _Stack]] = {}
+_seen: Final[dict[tuple[int, ...], Stack]] = {}
 
 
-def _stack(tiff: "TiffFile", file: BinaryIO) -> _Stack:
+def _stack(tiff: "TiffFile", file: BinaryIO) -> Stack:
     # Frames, the other kind of page, come only if asked for.
     pages = [cast("TiffPage", page) for page in tiff.pages]
     full = [page for page in pages if not page.subfiletype & 5]  # 1: a smaller copy, 4: a transparency mask
@@ -149,8 +224,11 @@ def _stack(tiff: "TiffFile", file: BinaryIO) -> _Stack:
     page = full[0]
     # Some programs write many pages behind the description of one.
     if len(full) == 1 and (page.is_imagej or page.is_shaped or page.is_stk):
-        return _Stack((page.offset,), max(1, math.prod(tiff.series[0].shape) // max(1, math.prod(page.shape))))
-    return _Stack(tuple(page.offset for page in full))
+        behind = max(1, math.prod(tiff.series[0].shape) // max(1, math.prod(page.shape)))
+        return named(pages_of((page.offset,), behind), tiff)
+    stack = pages_of(tuple(page.offset for page in full))
+    # Texts count all pages, so they are of use only where all are full pictures.
+    return named(stack, tiff) if len(full) == len(pages) else stack
 
 
 def _page_at(tiff: "TiffFile", place: int) -> "TiffPage":
@@ -218,6 +296,12 @@ def _bands(page: "TiffPage") -> list[int]:
     return keep[: {PALETTE: 1, CMYK: 4}.get(int(page.photometric), count)]
 
 
+def _alpha(page: "TiffPage") -> int | None:
+    """The band that is alpha."""
+    first_extra = page.samplesperpixel - len(page.extrasamples)
+    return next((first_extra + place for place, kind in enumerate(page.extrasamples) if int(kind) in _ALPHA), None)
+
+
 def _raw(page: "TiffPage", file: BinaryIO, place: int) -> Array:
     """The samples at a place behind the page's description, where they lie uncompressed."""
     file.seek(page.dataoffsets[0] + place * page.nbytes)
@@ -230,7 +314,11 @@ def _raw(page: "TiffPage", file: BinaryIO, place: int) -> Array:
 def _decode(page: "TiffPage", keep: list[int], values: Array) -> Array:
     if page.axes == "SYX":
         values = np.moveaxis(values, 0, -1)
-    values = values.reshape(page.imagelength, page.imagewidth, -1)
+    return _shown(page, keep, values.reshape(page.imagelength, page.imagewidth, -1))
+
+
+def _shown(page: "TiffPage", keep: list[int], values: Array) -> Array:
+    """The samples (h, w, S) of any part of a page without what is no band, inks as colours."""
     if len(keep) < values.shape[2]:
         values = values[:, :, keep]
     if page.photometric == CMYK:

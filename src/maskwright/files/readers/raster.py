@@ -1,0 +1,150 @@
+"""What GDAL reads and the other readers do not: JPEG 2000 and ERDAS Imagine, by rasterio."""
+
+import logging
+import struct
+import threading
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Final
+
+import numpy as np
+
+from maskwright.errors import ReadError
+from maskwright.files.extras import needed
+from maskwright.files.georeference import Georeference, georeferenced
+from maskwright.files.readers import readers
+from maskwright.files.stored import Array, Stored
+
+_STARTS: Final = {
+    b"\x00\x00\x00\x0cjP  \r\n\x87\n": "JP2OpenJPEG",
+    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"EHFA_HEADER_TAG": "HFA",
+}
+_ENTRY: Final = 128  # bytes of an entry of an ERDAS file
+_quiet: Final = threading.Lock()  # which warnings are shown is one state for all threads
+
+
+@readers.register("raster")
+class Raster:
+    """JPEG 2000 (Sentinel-2, scanned slides) and ERDAS `.img`: all bands, alpha apart."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".jp2", ".j2k", ".jpx", ".img")
+
+    @staticmethod
+    def recognises(head: bytes) -> bool:
+        """Whether this is JPEG 2000 or ERDAS Imagine."""
+        return _driver(head) is not None
+
+    @staticmethod
+    def open(file: BinaryIO) -> Stored:
+        """The picture in the file."""
+        rasterio = needed("rasterio", "geo", "a JPEG 2000 or ERDAS file")
+        driver = _driver(file.read(64))
+        if driver == "HFA":
+            _check_whole(file)
+        file.seek(0)
+        _silence()
+        memory = None if _on_disk(file) else rasterio.MemoryFile(file.read())
+        data = _open(rasterio, memory or Path(file.name), driver)
+        types = set(data.dtypes)
+        if len(types) > 1 or not data.count:
+            raise ReadError(f"has bands of {', '.join(sorted(types)) or 'no type'}. Export it with bands of one type.")
+        if np.dtype(data.dtypes[0]).kind not in "buif":
+            raise ReadError(f"holds {data.dtypes[0]}, not plain numbers. Save it as uint8, uint16 or float32.")
+        kinds = rasterio.enums.ColorInterp
+        alpha = [band for band, kind in enumerate(data.colorinterp, 1) if kind == kinds.alpha]
+        bands = [band for band in range(1, data.count + 1) if band not in alpha]
+        palette = _palette(data, bands) if data.colorinterp[0] == kinds.palette else None
+        region = _reading(rasterio, data, bands, memory)
+        everything = (slice(0, data.height), slice(0, data.width))
+        return Stored(
+            data.height, data.width, len(bands), data.dtypes[0], lambda: region(*everything), palette=palette,
+            region=region, nodata=_nodata(data), georeference=lambda: _place(data),
+            alpha=(lambda: _reading(rasterio, data, alpha, memory)(*everything)[:, :, 0]) if alpha else None,
+        )  # fmt: skip
+
+
+def _driver(head: bytes) -> str | None:
+    return next((driver for start, driver in _STARTS.items() if head.startswith(start)), None)
+
+
+def _on_disk(file: BinaryIO) -> bool:
+    name = getattr(file, "name", None)
+    return isinstance(name, str) and Path(name).is_file()
+
+
+def _open(rasterio: Any, source: Any, driver: str | None) -> Any:
+    """The data set of a path or of a file in memory; GDAL is told its kind, so that it tries no other."""
+    with _quiet, warnings.catch_warnings():
+        # It warns of pictures that lie nowhere on earth: most do not.
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        return rasterio.open(source, driver=driver) if isinstance(source, Path) else source.open(driver=driver)
+
+
+def _silence() -> None:
+    """What GDAL logs is harmless or an error of ours a moment later; without a handler it would land on the screen."""
+    logger = logging.getLogger("rasterio")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+
+
+def _check_whole(file: BinaryIO) -> None:
+    """Nothing, or an error: GDAL reads what an ERDAS file has lost at its end as zeros, and says nothing.
+
+    The file is a tree; each entry says where its next, its first child and its data are.
+    """
+    size = file.seek(0, 2)
+    (start,) = _numbers(file, 16, "<I")
+    _, _, root, _, dictionary = _numbers(file, start, "<iIIhI")
+    entries, seen = [root], {0}
+    while entries:
+        if (entry := entries.pop()) in seen:
+            continue
+        seen.add(entry)
+        after, _, _, child, data, length = _numbers(file, entry, "<6I")
+        if entry + _ENTRY > size or data + length > size or dictionary >= size:
+            raise ReadError("was cut short: its end is missing. Copy, download or export it again.")
+        entries += [after, child]
+    file.seek(dictionary)
+    if b"\0" not in file.read(2**20):
+        raise ReadError("was cut short: its end is missing. Copy, download or export it again.")
+
+
+def _numbers(file: BinaryIO, place: int, form: str) -> tuple[int, ...]:
+    file.seek(place)
+    return struct.unpack(form, file.read(struct.calcsize(form)))
+
+
+def _reading(rasterio: Any, data: Any, bands: list[int], memory: Any) -> Any:
+    """How to get a window of these bands. What is in memory stays there as long as this can be asked for."""
+
+    def region(rows: slice, columns: slice) -> Array:
+        window = rasterio.windows.Window(
+            columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
+        )
+        assert memory is None or not memory.closed, "held here"
+        return np.moveaxis(data.read(bands, window=window), 0, -1)
+
+    return region
+
+
+def _nodata(data: Any) -> float | None:
+    values = {value for value in data.nodatavals if value is not None}
+    return float(data.nodatavals[0]) if len(values) == 1 and data.nodatavals[0] is not None else None
+
+
+def _palette(data: Any, bands: list[int]) -> Array | None:
+    if data.dtypes[0] != "uint8" or len(bands) != 1:
+        return None
+    table = data.colormap(1)
+    colours = np.zeros((max(table) + 1, 3), np.uint8)
+    for index, colour in table.items():
+        colours[index] = colour[:3]
+    return colours
+
+
+def _place(data: Any) -> Georeference | None:
+    if data.transform.is_identity and data.crs is None:
+        return None
+    crs = "" if data.crs is None else data.crs.to_string()
+    return georeferenced(tuple(data.transform)[:6], crs)
