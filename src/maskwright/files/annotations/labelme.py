@@ -1,7 +1,8 @@
 """labelme's JSON, one file an image, versions 3 to 5: polygons, rectangles, circles, lines, points and masks.
 
-Coordinates are measured from the corner of the first pixel, as ours; labelme itself draws the outline on top, so that
-its masks are about half a pixel wider all around. Later shapes lie over earlier ones, lines are 10 pixels wide and
+Coordinates are measured from the corner of the first pixel, as ours, but none gets beyond width - 1 and height - 1: who
+draws up to the border ends there. So outlines that touch these are taken to reach the border. labelme itself draws the
+outline on top of the area; its masks are about half a pixel wider all around. Later shapes lie over earlier ones, lines are 10 pixels wide and
 points have a radius of 5, as `labelme.utils.shapes_to_label` draws them. Shapes of one label and `group_id` are one
 object. By convention `__ignore__` counts nowhere and `_background_` is no class.
 """
@@ -46,12 +47,12 @@ class Labelme:
     def read(content: Content, reading: Reading) -> Annotations:
         """The one image of the file; the picture that may be embedded in it is passed over."""
         path, value = str(content.path), content.json
+        size = size_of(value.get("imageHeight"), value.get("imageWidth"), path)
         shapes = []
         for number, entry in enumerate(list_of(value["shapes"], "shapes", path)):
             with Entry(f"{path}, shape {number}") as source:
-                shapes.append(_shape(mapping_of(entry, "a shape", source), reading, source))
+                shapes.append(_shape(mapping_of(entry, "a shape", source), size, reading, source))
         file = text_of(value.get("imagePath") or content.path.stem, "imagePath", path)
-        size = size_of(value.get("imageHeight"), value.get("imageWidth"), path)
         name = parts_of(file)[-1]
         notes: tuple[str, ...] = ()
         aliases: tuple[str, ...] = ()
@@ -96,10 +97,10 @@ def _decoded(text: str, box: Size) -> NDArray[np.bool_]:
     return np.ascontiguousarray(stored.decode()[:, :, 0] != 0)
 
 
-def _shape(entry: dict[str, Any], reading: Reading, source: str) -> Shape:
+def _shape(entry: dict[str, Any], size: Size | None, reading: Reading, source: str) -> Shape:
     name = text_of(entry["label"], "the label", source)
     group = entry.get("group_id")
-    kind, geometry = _geometry(entry, reading, source)
+    kind, geometry = _geometry(entry, size, reading, source)
     return Shape(
         name,
         kind,
@@ -111,7 +112,7 @@ def _shape(entry: dict[str, Any], reading: Reading, source: str) -> Shape:
     )
 
 
-def _geometry(entry: dict[str, Any], reading: Reading, source: str) -> tuple[Kind, Geometry]:
+def _geometry(entry: dict[str, Any], size: Size | None, reading: Reading, source: str) -> tuple[Kind, Geometry]:
     way = entry.get("shape_type") or "polygon"  # version 3 knows polygons only, and does not say so
     points = points_of(entry["points"], source)
     width = reading.line_width or LINE_WIDTH
@@ -122,9 +123,9 @@ def _geometry(entry: dict[str, Any], reading: Reading, source: str) -> tuple[Kin
     ):
         raise ReadError(f"{source}: a {way} has 2 points, but here are {len(points)}. Draw it again.")
     if way in ("polygon", "oriented_rectangle", "rotation") or (way == "rectangle" and len(points) == 4):
-        return "polygon" if way == "polygon" else "rectangle", Polygons(((points,),))
+        return "polygon" if way == "polygon" else "rectangle", Polygons(((_to_border(points, size),),))
     if way == "rectangle":
-        return "rectangle", Polygons(((rectangle(tuple(points[0]), tuple(points[1])),),))
+        return "rectangle", Polygons(((_to_border(rectangle(tuple(points[0]), tuple(points[1])), size),),))
     if way == "circle":
         radius = math.dist(points[0], points[1])
         return "ellipse", Ellipse(tuple(points[0].tolist()), (radius, radius))
@@ -138,6 +139,13 @@ def _geometry(entry: dict[str, Any], reading: Reading, source: str) -> tuple[Kin
         f"{source}: it is a {way!r}, which we do not know; known are polygon, rectangle, circle, line, linestrip, "
         "point and mask. Draw it as one of these."
     )
+
+
+def _to_border(points: Points, size: Size | None) -> Points:
+    if size is None:
+        return points
+    border = np.array([size[1], size[0]], float)
+    return np.where(points >= border - 1, np.maximum(points, border), points)
 
 
 def _mask(text: Any, points: Points, source: str) -> EmbeddedMask:
