@@ -7,8 +7,10 @@ from maskwright.files.annotations import Reading, draw, draw_objects, read_annot
 POLYGON = "<polygon label='cat' points='1.0,1.0;3.0,1.0;3.0,3.0;1.0,3.0' z_order='{z}'/>"
 BOX = "<box label='dog' xtl='2' ytl='2' xbr='5' ybr='4' z_order='{z}'><attribute name='x'>y</attribute></box>"
 
+AS_IT_IS = Reading()
 
-def drawn(path, size=(4, 6), reading=Reading()):
+
+def drawn(path, size=(4, 6), reading=AS_IT_IS):
     found = read_annotations(path, reading)
     return draw(found.images[0].shapes, size, {name: i + 1 for i, name in enumerate(found.names)})
 

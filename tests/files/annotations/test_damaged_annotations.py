@@ -13,16 +13,19 @@ ROUNDS = 250
 STRANGE = [None, True, -1, 0, 1e308, 10**30, 0.5, "", "x", "1", "\ud800", [], {}, [[]], [None], {"": None}, [[1, 2]], float("nan"), -(10**9)]  # fmt: skip # noqa: E501
 SQUARE = [[1, 1], [3, 1], [3, 3], [1, 3]]
 
+AS_IT_IS = Reading()
+
 
 @pytest.fixture
 def samples(coco, labelme, cvat, label_studio, geojson, png_text):
     runs = {"size": [4, 6], "counts": "1220<3"}
+    box = {"x": 5, "y": 5, "width": 9, "height": 9, "rotation": 3}
+    oval = {"x": 5, "y": 5, "radiusX": 9, "radiusY": 9, "rotation": 3}
+    brush = {"format": "rle", "rle": [0, 0, 0, 96, 57, 9, 250, 3, 1, 2, 3, 4, 5]}
     regions = [
-        {"type": "polygonlabels", "value": {"points": SQUARE, "polygonlabels": ["cat"]}},
-        {"type": "ellipselabels", "value": {"x": 5, "y": 5, "radiusX": 9, "radiusY": 9, "rotation": 3, "ellipselabels": ["cat"]}},
-        {"type": "rectanglelabels", "value": {"x": 5, "y": 5, "width": 9, "height": 9, "rotation": 3, "rectanglelabels": ["cat"]}},
-        {"type": "brushlabels", "value": {"format": "rle", "rle": [0, 0, 0, 96, 57, 9, 250, 3, 1, 2, 3, 4, 5], "brushlabels": ["cat"]}},
-    ]  # fmt: skip
+        {"type": f"{kind}labels", "value": {**value, f"{kind}labels": ["cat"]}}
+        for kind, value in {"polygon": {"points": SQUARE}, "rectangle": box, "ellipse": oval, "brush": brush}.items()
+    ]
     shapes = [
         {"label": "cat", "points": SQUARE, "shape_type": "polygon", "group_id": 1},
         {"label": "dog", "points": SQUARE[::2], "shape_type": "circle"},
@@ -95,12 +98,11 @@ def scratched(data, draw_from):
     return bytes(data)
 
 
-def survives(path, reading=Reading()):
+def survives(path, reading=AS_IT_IS):
     """Whether the file was read; everything that goes wrong is ours."""
     try:
         found = read_annotations(path, reading)
-    except MaskwrightError as error:
-        assert str(error)
+    except MaskwrightError:
         return False
     values = {name: 1 for name in found.names}
     for image in found.images:

@@ -48,7 +48,7 @@ def test_the_picture_is_as_small_as_its_values_allow(top, dtype):
 
 
 def test_a_class_without_a_value_is_asked_for():
-    with pytest.raises(SettingError, match="here: the class 'dgo' has no value. Did you mean 'dog'"):
+    with pytest.raises(SettingError, match=r"here: the class 'dgo' has no value. Did you mean 'dog'"):
         draw([box("dgo", 0, 0, 1, 1)], SIZE, VALUES)
     with pytest.raises(SettingError, match="-1"):
         draw([], SIZE, {"cat": -1})
@@ -57,7 +57,7 @@ def test_a_class_without_a_value_is_asked_for():
 def test_a_damaged_shape_is_named():
     shape = Shape("cat", "runs", Runs(np.array([1]), (9, 9)), "file.json, annotation 3")
 
-    with pytest.raises(ReadError, match="file.json, annotation 3: its mask is 9×9"):
+    with pytest.raises(ReadError, match=r"file\.json, annotation 3: its mask is 9×9"):
         draw([shape], SIZE, VALUES)
 
 

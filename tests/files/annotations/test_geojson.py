@@ -7,8 +7,10 @@ RING = [[1, 1], [5, 1], [5, 4], [1, 4], [1, 1]]
 HOLE = [[2, 2], [2, 3], [4, 3], [4, 2], [2, 2]]
 POLYGON = {"type": "Polygon", "coordinates": [RING]}
 
+AS_IT_IS = Reading()
 
-def drawn(path, reading=Reading(), size=(4, 6)):
+
+def drawn(path, reading=AS_IT_IS, size=(4, 6)):
     found = read_annotations(path, reading)
     return draw(found.images[0].shapes, size, {name: i + 1 for i, name in enumerate(found.names)})
 
@@ -57,10 +59,10 @@ def test_the_class_is_the_property_that_looks_like_it_or_is_asked_for(written, g
     assert "Label" in read_annotations(one).notes[0]
 
     two = written("b.geojson", geojson((POLYGON, {"name": "x", "type": "roof"})))
-    with pytest.raises(ReadError, match="name, type could all be the class.*class_property"):
+    with pytest.raises(ReadError, match=r"name, type could all be the class.*class_property"):
         read_annotations(two)
     assert read_annotations(two, Reading(class_property="type")).names == ("roof",)
-    with pytest.raises(ReadError, match="no feature has the property 'kind'. There are: name, type"):
+    with pytest.raises(ReadError, match=r"no feature has the property 'kind'. There are: name, type"):
         read_annotations(two, Reading(class_property="kind"))
 
 

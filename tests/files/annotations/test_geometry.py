@@ -23,7 +23,7 @@ def test_parts_are_put_together_and_holes_belong_to_their_part():
 
     assert not mask[5, 5]
     assert mask[10, 10]  # in both: together, not even-odd
-    assert mask.sum() == 75 + 100 - 25
+    assert mask.sum() == 75 + 100 - (25 - 4)  # where they overlap, four pixels are of the hole
     assert parts.area() == 175
 
 
@@ -62,7 +62,7 @@ def test_runs_count_along_rows_or_columns_from_their_corner(marks):
     counts = np.array([1, 2, 1, 1])
 
     along = picture(Runs(counts, (2, 3), (1, 2), by_columns=False), (4, 6)).astype(int)
-    assert marks(along) == ["000000", "000110", "000100"[:2] + "0100", "000000"][:2] + ["000100"[:2] + "0100", "000000"]
+    assert marks(along) == ["000000", "000110", "000100", "000000"]
     down = picture(Runs(counts, (2, 3), (1, 2)), (4, 6)).astype(int)
     assert marks(down) == ["000000", "000110", "001000", "000000"]
 

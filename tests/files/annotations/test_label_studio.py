@@ -35,12 +35,12 @@ def test_what_was_packed_bit_by_bit_is_unpacked(groups):
     assert unpack(packed(groups), len(numbers)).tolist() == numbers
 
 
-def test_a_stream_written_by_the_reference_encoder_is_unpacked():
-    """12 numbers of 8 bits, packed by the reference: 00 00 00 00 01 01 01 01 and four different ones."""
-    stream = packed([([0] * 4, True), ([1] * 4, True), ([9, 8, 7, 6], False)])
+def test_a_stream_of_label_studios_own_encoder_is_unpacked(marks):
+    """As `label_studio_converter.brush.encode_rle` (0.0.59) packs this mask."""
+    stream = bytes([0, 0, 0, 96, 57, 27, 252, 96, 19, 255, 223, 0, 143, 254, 216, 4, 127, 248, 76, 3, 13, 255, 128])
+    alpha = unpack(stream, 96).reshape(4, 6, 4)[:, :, 3]
 
-    assert stream[:4] == bytes([0, 0, 0, 12])
-    assert unpack(stream, 12).tolist() == [0] * 4 + [1] * 4 + [9, 8, 7, 6]
+    assert marks(alpha // 255) == ["011000", "010001", "000001", "111111"]
 
 
 def test_a_brush_marks_what_has_alpha(written, marks, label_studio):
@@ -86,7 +86,7 @@ def test_a_rectangle_turns_around_its_upper_left_corner_and_an_ellipse_around_it
         [0, 79],
     ]
     rows, columns = np.nonzero(picture == 2)
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 79, 158, 161)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (21, 78, 158, 161)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_who_annotated_is_asked_for_where_several_did(written, label_studio):
     ]
     found = read_annotations(written("a.json", value))
 
-    with pytest.raises(DataError, match="2 people .*: 1, 2"):
+    with pytest.raises(DataError, match=r"2 people .*: 1, 2"):
         found.of("a.png")
     assert found.of("a.png", annotator="2") is found.images[1]
 

@@ -26,9 +26,17 @@ def test_the_content_tells_the_format_whatever_the_name(written, coco, labelme, 
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("x.json", {"name": "package"}), ("x.json", []), ("x.xml", "<annotation><object/></annotation>"), ("x.txt", "hello"),
-     ("x.csv", "a,b\n1,2\n"), ("x.yaml", "classes: {a: 0}"), ("x.png", b"\x89PNG\0"), ("x.csv", b"\xff\xfe\x00,a")],
-)  # fmt: skip
+    [
+        ("x.json", {"name": "package"}),
+        ("x.json", []),
+        ("x.xml", "<annotation><object/></annotation>"),
+        ("x.txt", "hello"),
+        ("x.csv", "a,b\n1,2\n"),
+        ("x.yaml", "classes: {a: 0}"),
+        ("x.png", b"\x89PNG\0"),
+        ("x.csv", b"\xff\xfe\x00,a"),
+    ],
+)
 def test_other_files_are_none(written, name, content):
     path = written(name, content)
 

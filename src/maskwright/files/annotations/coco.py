@@ -77,12 +77,12 @@ def _fill(shapes: dict[Any, list[Shape]], entries: list[Any], names: dict[Any, s
     """Put each annotation with its image. Returns how many have no outline."""
     without = 0
     for number, entry in enumerate(entries):
-        with Entry(f"{path}, annotation {number}") as source:
+        key = entry.get("id", number) if isinstance(entry, dict) else f"number {number}"
+        with Entry(f"{path}, annotation {key}") as source:
             if "segments_info" in entry:
                 raise ReadError(
                     f"{path} is of COCO's panoptic kind, whose outlines are in PNG files. Give the instances_*.json."
                 )
-            source = f"{path}, annotation {entry.get('id', number)}"
             if entry["image_id"] not in shapes:
                 raise ReadError(f"{source}: there is no image with the id {entry['image_id']!r}.")
             if entry["category_id"] not in names:

@@ -2,9 +2,9 @@
 
 Coordinates are measured from the corner of the first pixel, as ours, but none gets beyond width - 1 and height - 1: who
 draws up to the border ends there. So outlines that touch these are taken to reach the border. labelme itself draws the
-outline on top of the area; its masks are about half a pixel wider all around. Later shapes lie over earlier ones, lines are 10 pixels wide and
-points have a radius of 5, as `labelme.utils.shapes_to_label` draws them. Shapes of one label and `group_id` are one
-object. By convention `__ignore__` counts nowhere and `_background_` is no class.
+outline on top of the area; its masks are about half a pixel wider all around. Later shapes lie over earlier ones, lines
+are 10 pixels wide and points have a radius of 5, as `labelme.utils.shapes_to_label` draws them. Shapes of one label and
+`group_id` are one object. By convention `__ignore__` counts nowhere and `_background_` is no class.
 """
 
 import base64
@@ -90,7 +90,10 @@ class EmbeddedMask:
 
 
 def _decoded(text: str, box: Size) -> NDArray[np.bool_]:
-    stored = readers["png"].open(io.BytesIO(base64.b64decode(text, validate=True)))
+    try:
+        stored = readers["png"].open(io.BytesIO(base64.b64decode(text, validate=True)))
+    except ReadError as error:
+        raise ReadError(f"its mask {error}") from error.__cause__
     # The header is compared before anything is unpacked: the box lies in the image, so it cannot be absurd.
     if (stored.height, stored.width) != box:
         raise ReadError(f"its mask is {stored.height}×{stored.width}, its corners say {box[0]}×{box[1]}.")
