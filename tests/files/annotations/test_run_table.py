@@ -41,6 +41,12 @@ def test_classes_have_a_column_or_stand_behind_the_image(written, text):
     assert found.of("y.jpg").shapes == ()
 
 
+def test_only_the_last_underscore_parts_image_and_class(written):
+    found = read_annotations(written("t.csv", "ImageId_ClassId,EncodedPixels\na_b_1.jpg_2,1 1\n"))
+
+    assert (found.names, found.images[0].file) == (("2",), "a_b_1.jpg")
+
+
 def test_names_that_are_no_numbers_stay_in_their_order(written):
     assert read_annotations(written("t.csv", "Image_Label,EncodedPixels\nx.jpg_Sugar,1 1\nx.jpg_Fish,1 1\n")).names == (
         "Sugar",
