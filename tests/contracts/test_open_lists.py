@@ -15,12 +15,21 @@ from torch.nn import functional as F
 from maskwright.data.layouts.registry import Pairs, layouts, recognise
 from maskwright.errors import SettingError
 from maskwright.files import MaskStyle, readers, write_image, write_mask
+from maskwright.files.annotations import formats
+from maskwright.files.annotations.content import Content
 from maskwright.files.stored import Stored
 from maskwright.losses import losses
 from maskwright.metrics import ImageResult, class_metrics, image_metrics
 from maskwright.records import IGNORED
 
-LISTS = {"loss": losses, "metric": class_metrics, "image metric": image_metrics, "reader": readers, "layout": layouts}
+LISTS = {
+    "loss": losses,
+    "metric": class_metrics,
+    "image metric": image_metrics,
+    "reader": readers,
+    "annotation format": formats,
+    "layout": layouts,
+}
 PARTS = [pytest.param(part, id=f"{kind} {name}") for kind, parts in LISTS.items() for name, part in parts.items()]
 
 
@@ -621,3 +630,20 @@ def test_a_part_without_a_word_is_found():
     for part in (Silent, Silent(), lambda: None):
         with pytest.raises(AssertionError, match="docstring"):
             documented(part)
+
+
+# ---------------------------------------------------------------------------------------------- annotation formats
+
+
+@parts_of(formats)
+def test_a_format_names_suffixes_and_knows_strangers_for_what_they_are(part):
+    assert part.suffixes
+    assert all(suffix == f".{suffix[1:].lower()}" for suffix in part.suffixes)
+    for name, data in {
+        "a.json": b'{"a": 1}',
+        "b.txt": b"some words",
+        "c.xml": b"<a/>",
+        "d": b"",
+        "e": b"\xff\0",
+    }.items():
+        assert part.recognises(Content(Path(name), data)) is False, f"{name} is none of its own"
