@@ -6,32 +6,46 @@ itself.
 ...     image_HWC = read_image(path)
 """
 
+from maskwright.files.archive_index import UNPACK
+from maskwright.files.archives import ARCHIVE_SUFFIXES, is_archive, members
 from maskwright.files.images import read_header, read_image, write_image
 from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.opening import MAX_PIXELS, pages_in
+from maskwright.files.places import content_hash, folders_in, is_file, is_folder, open_file, read_bytes, stamp
 from maskwright.files.readers import Reader, readers
 from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
 from maskwright.files.stored import Header, Stored
 
 __all__ = [
+    "ARCHIVE_SUFFIXES",
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "STACK_SUFFIXES",
+    "UNPACK",
     "Header",
     "Mask",
     "MaskStyle",
     "Reader",
     "Stored",
+    "content_hash",
     "decode_runs",
     "encode_runs",
     "files_in",
+    "folders_in",
+    "is_archive",
+    "is_file",
+    "is_folder",
+    "members",
+    "open_file",
     "pages_in",
+    "read_bytes",
     "read_header",
     "read_image",
     "read_mask",
     "read_run_lengths",
     "readers",
+    "stamp",
     "write_image",
     "write_mask",
     "write_mask_stack",

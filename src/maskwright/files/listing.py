@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from maskwright.errors import ReadError
+from maskwright.files.archives import folder_inside
 from maskwright.files.readers import Reader, paged, readers
 
 # What file managers leave behind. Hidden files are passed over anyway.
@@ -48,13 +49,17 @@ def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> 
     """The files of a folder with such a suffix, in capitals or not, in natural order: img2 stands before
     img10.
 
-    Subfolders are not entered; hidden files and what file managers leave behind are passed over.
+    Subfolders are not entered; hidden files and what file managers leave behind are passed over. An archive is a
+    folder: `files_in("train-0000.tar")` gives `train-0000.tar/000017.jpg` and so on.
 
     Raises:
         ReadError: there is no such folder.
     """
     folder = Path(folder)
     wanted = {f".{suffix.lstrip('.').lower()}" for suffix in suffixes}
+    if (packed := folder_inside(folder)) is not None:
+        names = [name for name in packed[0] if _wanted(name, wanted)]
+        return [folder / name for name in sorted(names, key=_natural)]
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if _wanted(entry.name, wanted) and entry.is_file()]

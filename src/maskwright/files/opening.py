@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from maskwright.errors import ReadError
+from maskwright.files.archives import inside
 from maskwright.files.readers import Reader, paged, readers
 from maskwright.files.stored import Stored
 
@@ -65,8 +66,9 @@ def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
     """The file, open for the length of a block; what goes wrong there is a `ReadError` that names it."""
     path = Path(path)
     name = path if page is None else f"{path}, page {page},"
+    packed = inside(path)  # what is wrong with an archive is told as such
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if packed is None else packed.open() as file:
             yield file
     except ReadError as error:
         raise ReadError(f"{name} {error}") from error.__cause__

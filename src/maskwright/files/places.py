@@ -1,0 +1,113 @@
+"""What a path is and holds, whether it leads to a file, a folder, or a file or folder in an archive."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from maskwright.errors import ReadError
+from maskwright.files import archives
+from maskwright.files.listing import files_in
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether the path is a file, on the disk or in an archive; an archive itself is one, too."""
+    try:
+        return archives.inside(path) is not None or Path(path).is_file()
+    except ReadError:
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether the path is a folder whose files `files_in` lists: one of the disk, an archive, or a folder in one."""
+    try:
+        return archives.folder_inside(path) is not None or Path(path).is_dir()
+    except ReadError:
+        return False
+
+
+def folders_in(folder: str | Path) -> list[Path]:
+    """The folders in a folder, in the order of their names; hidden ones are passed over, archives are none of them.
+
+    Raises:
+        ReadError: the folder is an archive that does not open, or one of the disk that cannot be listed.
+    """
+    folder = Path(folder)
+    if (found := archives.folder_inside(folder)) is not None:
+        names = found[1]
+    else:
+        try:
+            names = [path.name for path in folder.iterdir() if path.is_dir()]
+        except OSError as error:
+            raise ReadError(f"{folder} cannot be listed ({error.strerror}). Check path and permissions.") from error
+    return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """The file, open for reading.
+
+    Raises:
+        ReadError: it is missing, or lies in an archive that is damaged.
+    """
+    path = Path(path)
+    found = archives.inside(path)
+    try:
+        return path.open("rb") if found is None else found.open()
+    except ReadError as error:
+        raise ReadError(f"{path} {error}") from error.__cause__
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read ({error.strerror}). Check path and permissions.") from error
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ReadError: as for `open_file`.
+    """
+    with open_file(path) as file:
+        return file.read()
+
+
+def stamp(path: str | Path) -> tuple[int, ...]:
+    """Size in bytes and time of the last change in ns: as long as both stay, so does the file. Of a folder, one after
+    the other those of its picture files.
+
+    Raises:
+        ReadError: there is no such file.
+    """
+    if (found := archives.inside(path)) is not None:
+        return found.stamp
+    if is_folder(path):
+        return tuple(number for file in files_in(path) for number in stamp(file))
+    try:
+        about = Path(path).stat()
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read ({error.strerror}). Check path and permissions.") from error
+    return about.st_size, about.st_mtime_ns
+
+
+def content_hash(path: str | Path, page: int | None = None) -> str:
+    """A hash of what a file holds, or of that and a page of it, or of the picture files of a folder: equal for equal
+    contents, whatever they are called and wherever they lie.
+
+    Raises:
+        ReadError: there is no such file.
+    """
+    path = Path(path)
+    if page is not None:
+        return hashed(f"{_of_stack(path, stamp(path))} {page}".encode())
+    if is_folder(path):
+        return hashed(" ".join(hashed(read_bytes(file)) for file in files_in(path)).encode())
+    return hashed(read_bytes(path))
+
+
+def hashed(data: bytes) -> str:
+    """The hash of these bytes."""
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _of_stack(path: Path, stamp: tuple[int, ...]) -> str:
+    """The hash of a stack, which each of its pages asks for; the stamp only says which file is meant."""
+    return hashed(read_bytes(path))
