@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class MaskwrightError(Exception):
@@ -14,6 +15,15 @@ class ReadError(MaskwrightError):
 
 class DataError(MaskwrightError):
     """A data set does not hold together: nothing pairs, sizes differ, values are no class."""
+
+    def __init__(self, text: str, *, code: str = "", files: Iterable[str] = (), **facts: Any):
+        super().__init__(text)
+        self.code = code
+        """What kind of fault it is, for the doctor: `unequal-sizes`."""
+        self.files = tuple(files)
+        """The files it is about, inside the data set."""
+        self.facts = facts
+        """What was measured of them."""
 
 
 class SettingError(MaskwrightError):

@@ -550,7 +550,7 @@ def gives_pairs_that_are_there(layout, root):
     assert len(set(images)) == len(images)
     for entry in found.entries:
         assert entry.image.is_file()
-        there = Path.is_dir if entry.objects == "files" else Path.is_file
+        there = Path.is_dir if entry.source == "object_files" else Path.is_file
         assert entry.mask is None or there(entry.mask)
         assert entry.page is None, "stacks are taken apart later"
         assert all(rival.is_file() for rival in entry.rivals)

@@ -115,26 +115,37 @@ def test_pixels_that_are_no_numbers_are_told(paint):
 
 
 @pytest.mark.parametrize(
-    ("extra", "other"), [("images/lone.png", "mask"), ("masks/lone.png", "image"), ("masks/lone_mask.png", "image")]
+    ("extra", "own", "other"),
+    [
+        ("images/lone.png", "image", "mask"),
+        ("masks/lone.png", "mask", "image"),
+        ("masks/lone_mask.png", "mask", "image"),
+    ],
 )
-def test_a_file_without_partner_is_told_and_can_be_left_out(extra, other, paint):
+def test_a_file_without_partner_is_left_out_and_told_unless_it_was_asked_for(extra, own, other, paint):
     paint.pairs({"a": (paint.image(), paint.mask()), "b": (paint.image(), paint.mask())})
     paint.masks(extra)
 
-    said = message(paint)
+    samples = index(paint.root)
 
-    assert f"1 of the files in {paint.root} have no {other}: {extra}." in said
-    remedy = said.split("--skip ")[1].rstrip(".")
-    assert remedy == Path(extra).name
-    for skip in (remedy, Path(extra).stem, extra, "lone*"):
-        assert list(by_name(index(paint.root, skip=[skip]))) == ["a", "b"]
+    assert list(by_name(samples)) == ["a", "b"]
+    note = f"left out, as 1 {own} has no {other}: {extra}"
+    assert note in samples.notes
+    for skip in (Path(extra).name, Path(extra).stem, extra, "lone*"):
+        assert note not in index(paint.root, skip=[skip]).notes
 
 
-def test_many_files_without_partner_are_counted(paint):
+def test_where_most_files_have_no_partner_the_names_are_not_what_pairs_them(paint):
     paint.pairs({"a": (paint.image(), paint.mask())})
-    paint.images(*(f"images/lone{i}.png" for i in range(5)))
-    assert "5 of the files" in message(paint)
-    assert "images/lone2.png …" in message(paint)
+    paint.images("images/lone0.png")
+    assert list(by_name(index(paint.root))) == ["a"]
+
+    paint.images(*(f"images/lone{i}.png" for i in range(1, 5)))
+
+    said = message(paint)
+    assert f"5 of the files in {paint.root} have no mask: " in said
+    assert "images/lone2.png …" in said
+    assert said.split("--skip ")[1].rstrip(".") == "lone0.png"
 
 
 def test_two_masks_of_an_image_are_told_and_either_can_be_left_out(paint):

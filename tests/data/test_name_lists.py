@@ -78,8 +78,7 @@ def test_with_a_list_for_training_what_is_on_no_list_is_left_out(four):
 def test_a_listed_image_without_a_mask_is_still_told(four):
     four.images("images/lone.png")
     four.write("train.txt", "a\nlone\n")
-    with pytest.raises(DataError, match=r"no mask: images/lone\.png"):
-        index(four.root)
+    assert any("no mask: images/lone.png" in note for note in index(four.root).notes)
 
 
 @pytest.mark.parametrize("text", ["some words about training\n", "0.83\n0.87\n", "\n", ""])

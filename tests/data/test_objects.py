@@ -7,7 +7,7 @@ from scipy import ndimage
 from skimage.measure import label
 
 from maskwright.data.index import index
-from maskwright.data.objects import numbered, pieces, read_objects
+from maskwright.data.objects import from_files, numbered, pieces
 from maskwright.errors import DataError, SettingError
 
 maps = hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.integers(0, 5))
@@ -52,7 +52,7 @@ def test_where_objects_overlap_the_smaller_is_seen_and_of_two_alike_the_later(pa
         "11": [[0, 0, 0, 0, 255, 255]],
     }
     # The 10 is covered by the 11, so that becomes number 4.
-    assert read_objects(written(paint, masks), "files", (1, 6)).tolist() == [[3, 1, 1, 2, 4, 4]]
+    assert from_files(written(paint, masks), (1, 6)).tolist() == [[3, 1, 1, 2, 4, 4]]
 
 
 @given(data=st.data())
@@ -70,7 +70,7 @@ def test_overlaps_are_resolved_as_by_painting_one_after_the_other(data, tmp_path
                 painted[mask] = i + 1
     left = [i for i in range(1, len(masks) + 1) if (painted == i).any()]
 
-    found = read_objects(folder, "files", (4, 5))
+    found = from_files(folder, (4, 5))
 
     assert found.max() == len(left)
     for number, i in enumerate(left, start=1):

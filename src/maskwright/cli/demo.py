@@ -9,7 +9,7 @@ from maskwright.cli.console import console, duration, print_scores, training_pro
 from maskwright.cli.train import show
 
 if TYPE_CHECKING:
-    from maskwright.data.index import Samples
+    from maskwright.data.sample import Samples
 
 
 def demo(

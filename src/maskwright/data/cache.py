@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.data.borders import border_weights, parted
-from maskwright.data.index import Samples
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.randomness import number
-from maskwright.data.sample import Sample
+from maskwright.data.sample import Sample, Samples
 from maskwright.errors import DataError
 from maskwright.records import IGNORED, replacing
 

@@ -37,7 +37,7 @@ def choose(
         reason = "classes as published: " + ", ".join(f"{values[0]} {name}" for name, values in kept.items())
         return _checked(kept, stated, style, counts, root), reason
     names = _class_list(root)
-    if names and len(names) != 2 and any(sample.objects for sample, _ in measured):
+    if names and len(names) != 2 and any(sample.tells_objects for sample, _ in measured):
         names = None  # a list of other things: objects and what is none are two
     if not names:
         _demand_one_palette(measured)

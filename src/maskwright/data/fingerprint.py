@@ -5,8 +5,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.index import Samples
-from maskwright.data.sample import Sample
+from maskwright.data.sample import Sample, Samples
 from maskwright.errors import DataError
 from maskwright.records import IGNORED, Record
 
@@ -86,6 +85,7 @@ def _class_counts(samples: Samples, train: list[Sample]) -> tuple[NDArray[np.int
     counts_NK = np.zeros((len(train), samples.labels.count), np.int64)
     ignored = 0
     for row, sample in zip(counts_NK, train, strict=True):
+        ignored += sample.height * sample.width - sum(sample.values.values())  # what is not valid
         for value, pixels in sample.values.items():
             if (label := label_of[value]) == IGNORED:
                 ignored += pixels

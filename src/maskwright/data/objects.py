@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from maskwright.data.layouts import Objects
 from maskwright.errors import DataError
 from maskwright.files import files_in, read_mask
 
@@ -15,16 +14,12 @@ FOREGROUND = 255
 """The mask value that stands for any object where masks tell objects apart."""
 
 
-def read_objects(path: Path, kind: Objects, size: tuple[int, int], page: int | None = None) -> NDArray[np.int32]:
-    """The objects of an image, H W int32, from its folder of masks or from its mask of numbers.
-
-    size: the image's height and width, which a folder of masks must have and an empty one does not say.
+def from_values(path: Path, page: int | None = None) -> NDArray[np.int32]:
+    """The objects of a mask of numbers, H W int32.
 
     Raises:
-        ReadError, DataError: a file does not open, is no mask of one object, or has another size; names it.
+        ReadError, DataError: the file does not open, or holds a number below 0; names it.
     """
-    if kind == "files":
-        return _from_files(path, size)
     values_HW = read_mask(path, page).values
     if (values_HW < 0).any():
         raise DataError(f"{path} holds the value {values_HW.min()}; objects are numbered from 1, and 0 is background.")
@@ -45,7 +40,14 @@ def pieces(foreground_HW: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.asarray(found, np.int32)
 
 
-def _from_files(folder: Path, size: tuple[int, int]) -> NDArray[np.int32]:
+def from_files(folder: Path, size: tuple[int, int]) -> NDArray[np.int32]:
+    """The objects of a folder of masks, one file an object, H W int32.
+
+    size: the image's height and width, which each mask must have and an empty folder does not say.
+
+    Raises:
+        ReadError, DataError: a file does not open, is no mask of one object, or has another size; names it.
+    """
     places = [_places(path, size) for path in files_in(folder)]
     map_N = np.zeros(size[0] * size[1], np.int32)
     # Where two overlap the smaller one is seen, and of two alike the later: a large one would swallow it.

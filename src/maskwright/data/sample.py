@@ -1,19 +1,18 @@
-"""One sample: an image with its mask, opened once and measured."""
+"""Samples: images with their masks, and where both lie; they open the files."""
 
-import hashlib
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.layouts import Entry, Objects
-from maskwright.data.names import relative
-from maskwright.data.objects import FOREGROUND, read_objects
+from maskwright.data.labels import Labels
+from maskwright.data.objects import pieces
+from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
-from maskwright.files import Mask, MaskStyle, files_in, read_image, read_mask
-from maskwright.records import Record
+from maskwright.files import Picture, read_mask, read_picture
+from maskwright.records import IGNORED, Record
 
 Split = Literal["train", "val", "test"]
 
@@ -25,11 +24,19 @@ class Sample(Record):
     """Unique in the data set: the path without its ending, as short as it can be."""
     image: str
     mask: str | None
-    """Paths relative to the data set's folder; the mask's is a folder where each object has a file."""
+    """Paths relative to the data set's folder; for some sources the mask's is a folder, or a file about many images."""
     page: int | None = None
     """Which page, from 0, of both files, where they are stacks."""
-    objects: Objects | None = None
-    """How the mask tells objects apart, if it does."""
+    bands: tuple[str, ...] = ()
+    """Further files of the image, whose channels come after its own."""
+    source: str = "mask_file"
+    """How labels are read from the mask: a name on the open list `data/sources`."""
+    parts: dict[str, str] = {}
+    """Further mask files by name, where the labels are spread over several: of classes, or of annotators."""
+    key: str | None = None
+    """Which image it is in a mask file that is about many."""
+    valid: str | None = None
+    """A file that is 0 where pixels count nowhere."""
     split: Split | None
     content: str
     """A hash of the image file and the page: two of the same content are the same image, whatever they are called."""
@@ -45,108 +52,115 @@ class Sample(Record):
     std: tuple[float, ...]
     """Of the image's values as stored, a number a channel."""
     values: dict[int, int] = {}
-    """Mask value → pixels; where masks tell objects apart, 255 stands for any object."""
+    """Mask value → pixels, of those that are valid; where masks tell objects apart, 255 stands for any object."""
 
     @property
     def mask_shown(self) -> str:
         """The mask as it is spoken of: a page of a stack is said to be one."""
         return f"{self.mask}" if self.page is None else f"{self.mask}, page {self.page},"
 
+    @property
+    def tells_objects(self) -> bool:
+        """Whether the mask tells one object from another."""
+        return self.mask is not None and sources[self.source].tells_objects
 
-def measure(root: Path, entry: Entry, name: str) -> tuple[Sample, MaskStyle | None]:
-    """The sample of an entry, its files opened, and its mask's style.
+    def place(self, root: Path, table: Mapping[str, int], *, colour: bool = False) -> Place:
+        """Where its labels stand.
+
+        Raises:
+            DataError: it has no mask.
+        """
+        if self.mask is None:
+            raise DataError(f"{self.image} has no mask.")
+        parts = {name: root / path for name, path in self.parts.items()}
+        return Place(root / self.mask, (self.height, self.width), self.page, parts, self.key, colour, table)
+
+    def image_in(self, root: Path) -> NDArray[Any]:
+        """The image, H W C, as stored."""
+        return read_bands([root / path for path in (self.image, *self.bands)], self.page).image
+
+    def invalid_in(self, root: Path) -> NDArray[np.bool_] | None:
+        """Where pixels count nowhere, H W, as a file says; None if none does."""
+        return None if self.valid is None else read_invalid(root / self.valid, (self.height, self.width))
+
+
+class Samples(Record):
+    """A data set: its samples with their split, and its classes."""
+
+    root: str
+    layout: str
+    notes: tuple[str, ...]
+    """What was recognised, and why."""
+    labels: Labels
+    table: dict[str, int] = {}
+    """Class name → mask value, where labels are drawn by name."""
+    samples: tuple[Sample, ...]
+
+    def part(self, split: Split) -> list[Sample]:
+        """The labelled samples of one part."""
+        return [sample for sample in self.samples if sample.split == split and sample.mask]
+
+    def image(self, sample: Sample) -> NDArray[Any]:
+        """The sample's image, H W C, as stored."""
+        return sample.image_in(Path(self.root))
+
+    def labels_of(self, sample: Sample) -> NDArray[np.uint8]:
+        """The sample's labels, H W uint8."""
+        values_HW = sources[sample.source].read(self._place(sample)).values
+        labels_HW = self.labels.encode(values_HW, Path(self.root) / sample.mask_shown)
+        invalid_HW = sample.invalid_in(Path(self.root))
+        return labels_HW if invalid_HW is None else np.where(invalid_HW, np.uint8(IGNORED), labels_HW)
+
+    def objects_of(self, sample: Sample) -> NDArray[np.int32] | None:
+        """The sample's objects, H W int32: 0 where there is none, then 1 … N, a number an object.
+
+        Where masks tell objects apart, those; where they tell foreground from background, its connected pieces, of
+        pixels that share a side, ignored ones being of none; None where there are more classes.
+        """
+        if (objects_HW := sources[sample.source].objects(self._place(sample))) is not None:
+            return objects_HW
+        if self.labels.count != 2 or (background := self.labels.background) is None:
+            return None
+        return pieces(self.labels_of(sample) == 1 - background)
+
+    def _place(self, sample: Sample) -> Place:
+        return sample.place(Path(self.root), self.table, colour=self.labels.style.mode == "colour")
+
+
+def read_bands(paths: Sequence[Path], page: int | None = None) -> Picture:
+    """The picture of several files, the channels of the one after those of the other.
 
     Raises:
-        ReadError, DataError: a file does not open, the sizes differ, or pixels are no numbers.
+        ReadError: a file does not open.
+        DataError: they differ in size or type; names them.
     """
-    image_HWC = read_image(entry.image, entry.page)
-    height, width, channels = image_HWC.shape
-    shown = entry.shown[0]
-    mask = _mask(entry, (height, width)) if entry.mask else None
-    if mask is not None and mask.values.shape != (height, width):
+    first, *rest = (read_picture(path, page) for path in paths)
+    if not rest:
+        return first
+    for path, other in zip(paths[1:], rest, strict=True):
+        if other.image.shape[:2] != first.image.shape[:2] or other.image.dtype != first.image.dtype:
+            said = [f"{'×'.join(map(str, p.image.shape[:2]))} {p.image.dtype}" for p in (first, other)]
+            raise DataError(
+                f"{paths[0]} is {said[0]}, {path} of the same image is {said[1]}. The channels of an image have one "
+                "size and one type; convert them.",
+                code="unequal-bands",
+            )
+    return Picture(np.concatenate([p.image for p in (first, *rest)], axis=2), first.orientation)
+
+
+def read_invalid(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where a file is 0, H W: pixels that count nowhere.
+
+    Raises:
+        ReadError, DataError: it does not open, or is not of the image's size.
+    """
+    values_HW = read_mask(path).values
+    if values_HW.shape != size:
         raise DataError(
-            f"{shown} is {height}×{width}, its mask {entry.shown[1]} is {mask.values.shape[0]}×"
-            f"{mask.values.shape[1]} (height × width). Masks must match their image; crop or redraw the mask, or leave "
-            f"the pair out with --skip {shown.name}."
+            f"{path} is {values_HW.shape[0]}×{values_HW.shape[1]}, its image {size[0]}×{size[1]} (height × width). It "
+            "says which pixels count, so it must match.",
+            code="unequal-sizes",
+            image=size,
+            mask=values_HW.shape,
         )
-    if image_HWC.dtype == np.float32 and not np.isfinite(image_HWC).all():
-        raise DataError(f"{shown} has pixels that are not numbers. Replace them, or --skip {shown.name}.")
-    low, high, mean, std = _statistics(image_HWC)
-    sample = Sample(
-        name=name,
-        image=relative(entry.image, root),
-        mask=relative(entry.mask, root) if entry.mask else None,
-        page=entry.page,
-        objects=entry.objects,
-        split=entry.split,
-        content=_content(entry.image, entry.page),
-        mask_content=_content(entry.mask, entry.page) if entry.mask else None,
-        height=height,
-        width=width,
-        channels=channels,
-        dtype=str(image_HWC.dtype),
-        low=low,
-        high=high,
-        mean=mean,
-        std=std,
-        values=count(mask) if mask else {},
-    )
-    return sample, mask.style if mask else None
-
-
-def values_of(path: Path, objects: Objects, size: tuple[int, int], page: int | None = None) -> NDArray[np.uint8]:
-    """The values, H W, of a mask that tells objects apart: 255 where there is one, 0 elsewhere."""
-    return np.where(read_objects(path, objects, size, page) > 0, np.uint8(FOREGROUND), np.uint8(0))
-
-
-def _mask(entry: Entry, size: tuple[int, int]) -> Mask:
-    assert entry.mask is not None, "asked by the caller"
-    if entry.objects:
-        try:
-            return Mask(values_of(entry.mask, entry.objects, size, entry.page), MaskStyle())
-        except DataError as error:
-            raise DataError(f"{error} Or leave the image out with --skip {entry.shown[0].name}.") from None
-    return read_mask(entry.mask, entry.page)
-
-
-def _statistics(image_HWC: NDArray[Any]) -> tuple[float, float, tuple[float, ...], tuple[float, ...]]:
-    """Lowest and highest value, then mean and standard deviation a channel."""
-    if image_HWC.dtype != np.uint8:
-        flat = image_HWC.reshape(-1, image_HWC.shape[2]).astype(np.float64)
-        return float(flat.min()), float(flat.max()), tuple(flat.mean(axis=0).tolist()), tuple(flat.std(axis=0).tolist())
-    # A histogram holds all there is to know of 8 bits, and costs a fifth of the float route.
-    histogram = np.stack([np.bincount(channel.ravel(), minlength=256) for channel in np.moveaxis(image_HWC, 2, 0)])
-    levels, shares = np.arange(256), histogram / histogram.sum(axis=1, keepdims=True)
-    mean = shares @ levels
-    std = np.sqrt(np.maximum(0, shares @ levels**2 - mean**2))
-    present = np.flatnonzero(histogram.sum(axis=0))
-    return float(present[0]), float(present[-1]), tuple(mean.tolist()), tuple(std.tolist())
-
-
-def count(mask: Mask) -> dict[int, int]:
-    """Pixels by mask value."""
-    if mask.values.dtype == np.uint8:
-        counts = np.bincount(mask.values.ravel(), minlength=256)
-        return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
-    values, counts = np.unique(mask.values, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
-
-
-def _content(path: Path, page: int | None) -> str:
-    """A hash of a file, of a page of it, or of a folder's files."""
-    if page is not None:
-        about = path.stat()
-        return _hash(f"{_remembered(path, about.st_size, about.st_mtime_ns)} {page}".encode())
-    if path.is_dir():
-        return _hash(" ".join(_hash(file.read_bytes()) for file in files_in(path)).encode())
-    return _hash(path.read_bytes())
-
-
-@lru_cache(maxsize=16)
-def _remembered(path: Path, size: int, time: int) -> str:
-    """The hash of a stack, which each of its pages asks for; the size and time only say which file is meant."""
-    return _hash(path.read_bytes())
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=12).hexdigest()
+    return np.asarray(values_HW == 0)

@@ -14,11 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.index import Samples
 from maskwright.data.labels import Labels
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.data.randomness import number
-from maskwright.data.sample import Sample
+from maskwright.data.sample import Sample, Samples
 from maskwright.evaluation.display import (
     Bytes,
     background,

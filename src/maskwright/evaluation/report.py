@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from maskwright import modelfile
 from maskwright.data.fingerprint import Fingerprint
-from maskwright.data.index import Samples
+from maskwright.data.sample import Samples
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.evaluation import charts, sections
 from maskwright.evaluation.scores import Scores

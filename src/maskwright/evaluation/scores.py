@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.index import Samples
-from maskwright.data.sample import Sample
+from maskwright.data.sample import Sample, Samples
 from maskwright.errors import DataError
 from maskwright.inference import Prediction, Predictor
 from maskwright.metrics import (

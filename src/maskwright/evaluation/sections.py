@@ -10,8 +10,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from maskwright.data.fingerprint import Fingerprint
-from maskwright.data.index import Samples
 from maskwright.data.labels import Labels
+from maskwright.data.sample import Samples
 from maskwright.errors import MaskwrightError
 from maskwright.evaluation import charts
 from maskwright.evaluation.display import background

@@ -8,11 +8,11 @@ itself.
 
 from maskwright.files.archive_index import UNPACK
 from maskwright.files.archives import ARCHIVE_SUFFIXES, is_archive, members
-from maskwright.files.images import read_header, read_image, write_image
+from maskwright.files.images import Picture, read_header, read_image, read_picture, write_image
 from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.opening import MAX_PIXELS, pages_in
-from maskwright.files.places import content_hash, folders_in, is_file, is_folder, open_file, read_bytes, stamp
+from maskwright.files.places import content_hash, folders_in, hashed, is_file, is_folder, open_file, read_bytes, stamp
 from maskwright.files.readers import Reader, readers
 from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
 from maskwright.files.stored import Header, Stored
@@ -26,6 +26,7 @@ __all__ = [
     "Header",
     "Mask",
     "MaskStyle",
+    "Picture",
     "Reader",
     "Stored",
     "content_hash",
@@ -33,6 +34,7 @@ __all__ = [
     "encode_runs",
     "files_in",
     "folders_in",
+    "hashed",
     "is_archive",
     "is_file",
     "is_folder",
@@ -43,6 +45,7 @@ __all__ = [
     "read_header",
     "read_image",
     "read_mask",
+    "read_picture",
     "read_run_lengths",
     "readers",
     "stamp",

@@ -37,8 +37,8 @@ class Inside:
 
     archive: Path
     member: Member
-    stamp: tuple[int, int]
-    """Size of the file, and when the archive was changed, in ns."""
+    stamp: tuple[int, ...]
+    """Size of the file, and when the archive was changed; see `places.stamp`."""
 
     def open(self) -> BinaryIO:
         """The file, open for reading.
@@ -89,11 +89,11 @@ def inside(path: str | Path) -> Inside | None:
     if (found := parted(path)) is None or not found[1]:
         return None
     archive, name = found
-    contents, changed = _remembered.contents(archive)
+    contents, times = _remembered.contents(archive)
     if (member := contents.members.get(name)) is None:
         what = f"{name} is a folder there" if name in contents.folders else f"it holds {len(contents.members)} others"
         raise ReadError(f"{archive} has no file {name}: {what}. Check the path.")
-    return Inside(archive, member, (member.size, changed))
+    return Inside(archive, member, (member.size, *times))
 
 
 def folder_inside(path: str | Path) -> tuple[list[str], list[str]] | None:
@@ -151,15 +151,16 @@ class _Remembered:
         self._locks: dict[Path, threading.Lock] = {}
         self._known: OrderedDict[Path, tuple[tuple[int, int, int], Contents]] = OrderedDict()
 
-    def contents(self, archive: Path) -> tuple[Contents, int]:
-        """The contents as they are now, and when the archive was changed, in ns."""
+    def contents(self, archive: Path) -> tuple[Contents, tuple[int, int]]:
+        """The contents as they are now, and the times of the archive's last changes, in ns."""
         try:
             about = archive.stat()
-            stamp = (about.st_size, about.st_mtime_ns, about.st_ino)
+            times = (about.st_mtime_ns, about.st_ctime_ns)
+            stamp = (about.st_size, *times)
             with self._lock:
                 lock = self._locks.setdefault(archive, threading.Lock())
                 if (known := self._get(archive, stamp)) is not None:
-                    return known, about.st_mtime_ns
+                    return known, times
             with lock:  # a second thread waits here, and finds what the first one found
                 with self._lock:
                     known = self._get(archive, stamp)
@@ -169,7 +170,7 @@ class _Remembered:
                         self._keep(archive, stamp, known)
         except OSError as error:
             raise ReadError(f"{archive} cannot be read ({error.strerror}). Check path and permissions.") from error
-        return known, about.st_mtime_ns
+        return known, times
 
     def _get(self, archive: Path, stamp: tuple[int, int, int]) -> Contents | None:
         if archive not in self._known or self._known[archive][0] != stamp:

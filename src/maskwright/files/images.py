@@ -1,5 +1,6 @@
 """Images: a path becomes an array, an array becomes a file. Shapes: H W the picture, C its channels."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,28 @@ def read_image(path: str | Path, page: int | None = None) -> Array:
         ReadError: the file is missing, damaged, cut short, of another kind, a stack, or too large, or has no
         such page; says what to do.
     """
+    return read_picture(path, page).image
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image with what its file says besides."""
+
+    image: Array
+    """H W C, as `read_image` gives it."""
+    orientation: int
+    """EXIF, 1 to 8: how the image was turned to be upright."""
+
+
+def read_picture(path: str | Path, page: int | None = None) -> Picture:
+    """The picture in a file, as `read_image` gives it, and how it had to be turned.
+
+    Raises:
+        ReadError: as for `read_image`.
+    """
     with opened(path, page) as stored:
         check_size(stored)
-        return image_of(stored)
+        return Picture(image_of(stored), stored.orientation)
 
 
 def write_image(path: str | Path, array: Array) -> Path:

@@ -5,7 +5,7 @@ Shapes: H W the picture.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -48,6 +48,8 @@ class Mask:
 
     values: Array
     style: MaskStyle
+    orientation: int = 1
+    """EXIF, 1 to 8: how the values were turned to be upright."""
 
 
 def read_mask(path: str | Path, page: int | None = None, *, colour: bool = False) -> Mask:
@@ -70,9 +72,8 @@ def read_mask(path: str | Path, page: int | None = None, *, colour: bool = False
     """
     with opened(path, page) as stored:
         check_size(stored)
-        if colour:
-            return _colours(image_of(stored))
-        return _as_stored(stored)
+        mask = _colours(image_of(stored)) if colour else _as_stored(stored)
+        return replace(mask, orientation=stored.orientation)
 
 
 def write_mask(path: str | Path, values: Array, style: MaskStyle) -> Path:

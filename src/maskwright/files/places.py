@@ -7,7 +7,6 @@ from typing import BinaryIO
 
 from maskwright.errors import ReadError
 from maskwright.files import archives
-from maskwright.files.listing import files_in
 
 
 def is_file(path: str | Path) -> bool:
@@ -70,44 +69,36 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def stamp(path: str | Path) -> tuple[int, ...]:
-    """Size in bytes and time of the last change in ns: as long as both stay, so does the file. Of a folder, one after
-    the other those of its picture files.
+    """Size in bytes and times of the last change of contents and of the last change at all, in ns: as long as they
+    stay, so does the file. Of a file in an archive, the times are the archive's.
 
     Raises:
         ReadError: there is no such file.
     """
     if (found := archives.inside(path)) is not None:
         return found.stamp
-    if is_folder(path):
-        return tuple(number for file in files_in(path) for number in stamp(file))
     try:
         about = Path(path).stat()
     except OSError as error:
         raise ReadError(f"{path} cannot be read ({error.strerror}). Check path and permissions.") from error
-    return about.st_size, about.st_mtime_ns
+    return about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
-def content_hash(path: str | Path, page: int | None = None) -> str:
-    """A hash of what a file holds, or of that and a page of it, or of the picture files of a folder: equal for equal
-    contents, whatever they are called and wherever they lie.
+def content_hash(path: str | Path) -> str:
+    """A hash of what a file holds: equal for equal contents, whatever they are called and wherever they lie.
 
     Raises:
         ReadError: there is no such file.
     """
-    path = Path(path)
-    if page is not None:
-        return hashed(f"{_of_stack(path, stamp(path))} {page}".encode())
-    if is_folder(path):
-        return hashed(" ".join(hashed(read_bytes(file)) for file in files_in(path)).encode())
+    return _content_hash(Path(path), stamp(path))
+
+
+@lru_cache(maxsize=16)
+def _content_hash(path: Path, stamp: tuple[int, ...]) -> str:
+    # Each page of a stack asks for the hash of the whole; the stamp only says which file is meant.
     return hashed(read_bytes(path))
 
 
 def hashed(data: bytes) -> str:
     """The hash of these bytes."""
     return hashlib.blake2b(data, digest_size=12).hexdigest()
-
-
-@lru_cache(maxsize=16)
-def _of_stack(path: Path, stamp: tuple[int, ...]) -> str:
-    """The hash of a stack, which each of its pages asks for; the stamp only says which file is meant."""
-    return hashed(read_bytes(path))

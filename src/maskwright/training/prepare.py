@@ -15,8 +15,8 @@ from maskwright.anysize import fitted
 from maskwright.data import cache
 from maskwright.data.dataset import Crops, Finish
 from maskwright.data.fingerprint import Fingerprint
-from maskwright.data.index import Samples
 from maskwright.data.randomness import number
+from maskwright.data.sample import Samples
 from maskwright.devices import cores
 from maskwright.errors import SettingError
 from maskwright.losses import build as build_loss

@@ -32,9 +32,7 @@ class ObjectFiles:
         if not any(case.masks for _, case in found) or all(case.is_plain for _, case in found):
             return None
         kept = [(split, case) for split, case in found if case.masks or split == "test"]
-        entries = tuple(
-            Entry(case.image, case.masks, split, objects="files" if case.masks else None) for split, case in kept
-        )
+        entries = tuple(Entry(case.image, case.masks, split, source="object_files") for split, case in kept)
         alone = tuple(case.image for split, case in found if not case.masks and split != "test")
         reason = "a folder an image, one mask file an object; where objects overlap, the smaller one is seen"
         return Pairs(entries, reason, alone)

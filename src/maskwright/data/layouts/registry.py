@@ -1,17 +1,14 @@
 """The open list of layouts, and the choice among them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from maskwright.data.names import page_path
 from maskwright.errors import DataError
 from maskwright.files import is_archive, members
 from maskwright.registry import Registry
-
-Objects = Literal["files", "values"]
-"""How masks tell one object from another: by a file each, in one folder an image, or by a value each in one file."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +17,20 @@ class Entry:
 
     image: Path
     mask: Path | None
-    """A file; a folder where `objects` says "files"."""
+    """A file; for some sources a folder of files, or a file about many images."""
     split: str | None = None
     rivals: tuple[Path, ...] = ()
     """Other masks that could be meant; all but one must be left out."""
-    objects: Objects | None = None
-    """None: masks tell classes apart, not objects."""
+    source: str = "mask_file"
+    """How labels are read from the mask: a name on the open list `data/sources`."""
+    parts: Mapping[str, Path] = field(default_factory=dict)
+    """Further mask files by name, where the labels are spread over several: of classes, or of annotators."""
+    key: str | None = None
+    """Which image it is in a mask file that is about many."""
+    bands: tuple[Path, ...] = ()
+    """Further files of the image, whose channels come after its own."""
+    valid: Path | None = None
+    """A file that is 0 where pixels count nowhere, such as a mask of the field of view."""
     page: int | None = None
     """Which page of a stack, from 0, of the image's and of the mask's alike. Layouts leave it open: stacks are taken
     apart once they are paired."""
@@ -47,7 +52,8 @@ class Pairs:
     images_alone: tuple[Path, ...] = ()
     masks_alone: tuple[Path, ...] = ()
     classes: Mapping[str, tuple[int, ...]] | None = None
-    """Name → mask values, in order of label, where the layout is of a data set that is published with such."""
+    """Name → mask values, in order of label, where the layout is of a data set that is published with such, or where
+    labels are drawn by name."""
 
 
 class Layout(Protocol):

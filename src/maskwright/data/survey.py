@@ -1,0 +1,267 @@
+"""The survey: what lies in a folder, and everything that is wrong with it.
+
+Told to be strict it stops at the first fault, as training must; else it goes on, and the doctor tells all of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from maskwright.data import classes, dataset_file, split
+from maskwright.data.dataset_file import DatasetFile
+from maskwright.data.layouts import Entry, Pairs, recognise
+from maskwright.data.layouts.folders import paired_folders
+from maskwright.data.layouts.name_lists import by_lists
+from maskwright.data.measure import Measured, count, measure
+from maskwright.data.names import matches, relative, unique_names
+from maskwright.data.sample import Samples
+from maskwright.data.stacks import taken_apart
+from maskwright.errors import DataError, MaskwrightError
+from maskwright.files import is_folder, read_mask
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of a data set besides what its `dataset.yaml` says; what is left out is as that says."""
+
+    test: Sequence[str] = ()
+    val: Sequence[str] = ()
+    skip: Sequence[str] = ()
+    """Names or patterns such as `2[4-9].png`. A page of a stack is called `stack_07`, from 0."""
+    share: float | None = None
+    test_share: float | None = None
+    """How many labelled images to draw for validation and test, below 1 a share, else a number."""
+    stratify: bool = False
+    """Draw such that each part shows as much foreground as all; the share is then exact. See `split.Draw`."""
+    split_seed: int = 0
+    """Another one draws other images."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An entry of a folder: as it was measured, or why it could not be."""
+
+    entry: Entry
+    measured: Measured | None = None
+    error: MaskwrightError | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What lies in a folder, and what is wrong with it."""
+
+    root: Path
+    stated: DatasetFile
+    layout: str
+    pairs: Pairs
+    """As the layout found them, before anything was left out."""
+    seen: tuple[Seen, ...]
+    """The entries, each opened."""
+    images_alone: tuple[Path, ...]
+    masks_alone: tuple[Path, ...]
+    """What has no partner and is not left out by a pattern."""
+    samples: Samples | None
+    """What a training would get; None where it would be refused."""
+    faults: tuple[MaskwrightError, ...]
+    """Why it would be refused, in the order in which it was found."""
+
+    @property
+    def measured(self) -> list[Measured]:
+        """The entries that could be measured; if there are samples, in their order and with their split."""
+        return [one.measured for one in self.seen if one.measured]
+
+
+@dataclass
+class _Faults:
+    """Raises what it is given, or keeps it."""
+
+    strict: bool
+    found: list[MaskwrightError] = field(default_factory=list)
+
+    def add(self, error: MaskwrightError) -> None:
+        if self.strict:
+            raise error
+        self.found.append(error)
+
+
+def survey(
+    data: str | Path,
+    asked: Asked | None = None,
+    *,
+    workers: int = 2,
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> Survey:
+    """What lies in a folder; every file of it is opened once.
+
+    strict: the first fault is raised, not kept.
+    progress: told how many files of how many have been read.
+
+    Raises:
+        DataError: there is no data in the folder that could be looked at.
+        SettingError: a share is none.
+    """
+    asked = asked or Asked()
+    faults = _Faults(strict)
+    root, stated = dataset_file.find(data)
+    draw = split.Draw.stated(stated, asked.share, asked.test_share, asked.stratify, asked.split_seed)
+    layout, pairs = _pairs(root, stated)
+    patterns = (*stated.skip, *asked.skip)
+    entries = [e for e in _settled(pairs.entries, root, patterns, faults) if not _left_out(e, root, patterns)]
+    images_alone, masks_alone = (
+        tuple(path for path in paths if not matches(path, root, patterns))
+        for paths in (pairs.images_alone, pairs.masks_alone)
+    )
+    lonely = _lonely(root, images_alone, masks_alone, entries, faults)
+    if stated.instances:
+        entries = [e if e.source != "mask_file" else replace(e, source="object_values") for e in entries]
+    entries = [page for page in taken_apart(entries, workers, faults.add) if not _left_out(page, root, patterns)]
+    if not any(entry.mask for entry in entries):
+        raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
+    table = {name: values[0] for name, values in (pairs.classes or {}).items()}
+    seen = _seen(root, entries, table, workers, progress, faults)
+    seen = _in_colour(root, seen, asked_for=dataset_file.speaks_of_colours(stated))
+    samples = None
+    try:
+        samples = _together(root, stated, layout, pairs, seen, table, asked, draw, lonely)
+    except MaskwrightError as error:
+        faults.add(error)
+    if samples is not None:
+        with_split = iter(samples.samples)
+        seen = [
+            one if one.measured is None else replace(one, measured=replace(one.measured, sample=next(with_split)))
+            for one in seen
+        ]
+    whole = samples if not faults.found else None
+    return Survey(root, stated, layout, pairs, tuple(seen), images_alone, masks_alone, whole, tuple(faults.found))
+
+
+def _together(
+    root: Path,
+    stated: DatasetFile,
+    layout: str,
+    pairs: Pairs,
+    seen: list[Seen],
+    table: dict[str, int],
+    asked: Asked,
+    draw: split.Draw,
+    lonely: list[str],
+) -> Samples:
+    """The samples with their classes and parts."""
+    opened = [(one.entry, one.measured) for one in seen if one.measured]
+    if not any(measured.sample.mask for _, measured in opened):
+        raise DataError(f"No image in {root} with a mask could be read, so there is nothing to learn from.")
+    measured = [(m.sample, m.style) for _, m in opened]
+    chosen, reason = classes.choose(root, stated, measured, pairs.classes)
+    shown = [entry.shown[0] for entry, _ in opened]
+    samples, drawn = split.assign(
+        [sample for sample, _ in measured], shown, root, stated, asked.test, asked.val, draw, chosen
+    )
+    notes = (pairs.reason, *lonely, reason, *([drawn] if drawn else []))
+    return Samples(
+        root=str(root.resolve()), layout=layout, notes=notes, labels=chosen, table=table, samples=tuple(samples)
+    )
+
+
+def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
+    if stated.images is None or stated.masks is None:
+        return recognise(root)
+    for folder in (root / stated.images, root / stated.masks):
+        if not is_folder(folder):
+            raise DataError(f"{dataset_file.NAME} names the folder {folder}, which does not exist.")
+    pairs = paired_folders(root / stated.images, root / stated.masks)
+    if pairs is None:
+        raise DataError(f"{root / stated.images} or {root / stated.masks} holds no pictures.")
+    return "stated", by_lists(root, pairs)
+
+
+def _lonely(
+    root: Path, images: tuple[Path, ...], masks: tuple[Path, ...], entries: list[Entry], faults: _Faults
+) -> list[str]:
+    """A note of the files without partner, which are left out; a fault if they are more than those with one: the
+    names are then not what pairs them.
+    """
+    notes = []
+    for alone, own, other in ((images, "image", "mask"), (masks, "mask", "image")):
+        if not alone:
+            continue
+        shown = ", ".join(relative(path, root) for path in alone[:3]) + (" …" if len(alone) > 3 else "")
+        if len(alone) > sum(entry.mask is not None for entry in entries):
+            faults.add(
+                DataError(
+                    f"{len(alone)} of the files in {root} have no {other}: {shown}. A mask is called as its image, "
+                    f"with or without an ending such as _mask. Add the {other}, or leave the file out with --skip "
+                    f"{alone[0].name}.",
+                    code="unpaired",
+                    files=[relative(path, root) for path in alone],
+                )
+            )
+        notes.append(f"left out, as {len(alone)} {own}{'s have' if len(alone) > 1 else ' has'} no {other}: {shown}")
+    return notes
+
+
+def _settled(entries: Iterable[Entry], root: Path, patterns: Sequence[str], faults: _Faults) -> Iterator[Entry]:
+    """The entries with one mask each: where several claim an image, all but one must be left out."""
+    for entry in entries:
+        masks = [m for m in (entry.mask, *entry.rivals) if m and not (entry.rivals and matches(m, root, patterns))]
+        if len(masks) > 1 and not matches(entry.image, root, patterns):
+            faults.add(
+                DataError(
+                    f"Both {masks[0]} and {masks[1]} could be the mask of {entry.image}. Keep one, or leave one out "
+                    f"with --skip {relative(masks[1], root)}.",
+                    code="rivals",
+                    files=[relative(path, root) for path in (entry.image, *masks)],
+                )
+            )
+            continue
+        yield replace(entry, mask=masks[0] if masks else None, rivals=())
+
+
+def _left_out(entry: Entry, root: Path, patterns: Sequence[str]) -> bool:
+    """Whether a pattern means the image or its mask; of a page, its own name or that of the whole stack."""
+    whole = tuple(path for path in (entry.image, entry.mask) if path)
+    return any(matches(path, root, patterns) for path in {*whole, *entry.shown})
+
+
+def _seen(
+    root: Path, entries: list[Entry], table: dict[str, int], workers: int, progress: Progress | None, faults: _Faults
+) -> list[Seen]:
+    names = unique_names([entry.shown[0] for entry in entries], root)
+    seen: list[Seen] = []
+    with ThreadPoolExecutor(workers) as pool:  # decoders release the interpreter lock
+        jobs = [pool.submit(measure, root, entry, name, table) for entry, name in zip(entries, names, strict=True)]
+        try:
+            for entry, job in zip(entries, jobs, strict=True):
+                try:
+                    seen.append(Seen(entry, job.result()))
+                except MaskwrightError as error:
+                    faults.add(error)
+                    seen.append(Seen(entry, error=error))
+                if progress:
+                    progress(len(seen), len(jobs))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return seen
+
+
+def _in_colour(root: Path, seen: list[Seen], *, asked_for: bool) -> list[Seen]:
+    """Among coloured masks one that happens to be all grey is a coloured one too; so are all where colours are asked
+    for.
+    """
+    styles = [one.measured.style for one in seen if one.measured]
+    if not asked_for and not any(style and style.mode == "colour" for style in styles):
+        return seen
+    return [replace(one, measured=_recounted(root, one.measured)) if one.measured else one for one in seen]
+
+
+def _recounted(root: Path, measured: Measured) -> Measured:
+    sample, style = measured.sample, measured.style
+    if style is None or style.mode == "colour" or sample.mask is None or sample.source != "mask_file":
+        return measured
+    mask = read_mask(root / sample.mask, sample.page, colour=True)
+    values = count(mask.values, sample.invalid_in(root))
+    return replace(measured, sample=sample.model_copy(update={"values": values}), style=mask.style)
