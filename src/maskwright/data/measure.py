@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from maskwright.data.names import relative
 from maskwright.data.sample import Sample, read_bands, read_invalid
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
-from maskwright.files import Mask, MaskStyle, content_hash, hashed, is_folder
+from maskwright.files import Mask, MaskStyle, content_hash, hashed
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +74,7 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
     low, high, mean, std = _statistics(image_HWC)
     invalid_HW = read_invalid(entry.valid, (height, width)) if entry.valid else None
     sample = Sample(
-        name=name,
-        image=relative(entry.image, root),
-        mask=relative(entry.mask, root) if entry.mask else None,
-        page=entry.page,
-        bands=tuple(relative(path, root) for path in entry.bands),
-        source=entry.source,
-        parts={name: relative(path, root) for name, path in entry.parts.items()},
-        key=entry.key,
-        valid=relative(entry.valid, root) if entry.valid else None,
-        split=entry.split,
+        **described(root, entry, name),
         content=_content([entry.image, *entry.bands], entry.page),
         mask_content=_mask_content(entry, place) if place else None,
         height=height,
@@ -99,20 +91,41 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
     return Measured(sample, mask.style if mask else None, look)
 
 
+def described(root: Path, entry: Entry, name: str) -> dict[str, Any]:
+    """What a sample says of its entry, by field: all that is known before a file is opened."""
+    return {
+        "name": name,
+        "image": relative(entry.image, root),
+        "mask": relative(entry.mask, root) if entry.mask else None,
+        "page": entry.page,
+        "bands": tuple(relative(path, root) for path in entry.bands),
+        "source": entry.source,
+        "parts": {part: relative(path, root) for part, path in entry.parts.items()},
+        "key": entry.key,
+        "valid": relative(entry.valid, root) if entry.valid else None,
+        "split": entry.split,
+    }
+
+
 def thumbnail(image_HWC: NDArray[Any], side: int = 32) -> NDArray[np.uint8]:
     """The image in `side` × `side` greys, each the mean of the pixels it stands for, from lowest to highest."""
     height, width = image_HWC.shape[:2]
     # Of large images some pixels are enough, and cost less than all.
     few = image_HWC[:: max(1, height // (8 * side)), :: max(1, width // (8 * side))]
     grey_hw = few.mean(axis=2, dtype=np.float32) if few.shape[2] > 1 else few[:, :, 0].astype(np.float32)
-    rows, columns = (np.arange(side) * n // side for n in grey_hw.shape)
-    sums = np.add.reduceat(np.add.reduceat(grey_hw, rows, axis=0), columns, axis=1)
-    counts = np.maximum(1, np.diff(rows, append=grey_hw.shape[0]))[:, None] * np.maximum(
-        1, np.diff(columns, append=grey_hw.shape[1])
-    )
-    means = sums / counts
+    (rows, heights), (columns, widths) = (_bins(n, side) for n in grey_hw.shape)
+    # The rows first: so most of the sums run along the memory.
+    sums = np.add.reduceat(np.add.reduceat(grey_hw, columns, axis=1), rows, axis=0)
+    means = sums / (heights[:, None] * widths)
     low, high = means.min(), means.max()
     return np.rint((means - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _bins(pixels: int, side: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each of `side` parts of so many pixels starts, and how many it has; one that would have none has one."""
+    starts = np.arange(side) * pixels // side
+    return starts, np.maximum(1, np.diff(starts, append=pixels))
 
 
 def _mask(entry: Entry, place: Place) -> Mask:
@@ -132,7 +145,8 @@ def _statistics(image_HWC: NDArray[Any]) -> tuple[float, float, tuple[float, ...
         flat = image_HWC.reshape(-1, image_HWC.shape[2]).astype(np.float64)
         return float(flat.min()), float(flat.max()), tuple(flat.mean(axis=0).tolist()), tuple(flat.std(axis=0).tolist())
     # A histogram holds all there is to know of 8 bits, and costs a fifth of the float route.
-    histogram = np.stack([np.bincount(channel.ravel(), minlength=256) for channel in np.moveaxis(image_HWC, 2, 0)])
+    channels = (image_HWC[:, :, channel].ravel() for channel in range(image_HWC.shape[2]))
+    histogram = np.array([np.bincount(channel, minlength=256) for channel in channels])
     levels, shares = np.arange(256), histogram / histogram.sum(axis=1, keepdims=True)
     mean = shares @ levels
     std = np.sqrt(np.maximum(0, shares @ levels**2 - mean**2))
@@ -152,7 +166,7 @@ def count(values_HW: NDArray[Any], invalid_HW: NDArray[np.bool_] | None = None) 
 
 def _mask_content(entry: Entry, place: Place) -> str:
     files = sources[entry.source].files(place)
-    content = _content(files, entry.page, several=is_folder(place.mask))
+    content = _content(files, entry.page, several=files != [place.mask])
     if entry.key is None and entry.valid is None:
         return content
     return hashed(f"{content} {entry.key} {_content([entry.valid], None) if entry.valid else ''}".encode())

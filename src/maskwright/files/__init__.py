@@ -9,7 +9,7 @@ itself.
 from maskwright.files.archive_index import UNPACK
 from maskwright.files.archives import ARCHIVE_SUFFIXES, is_archive, members
 from maskwright.files.images import Picture, read_header, read_image, read_picture, write_image
-from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
+from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in, has_files
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.opening import MAX_PIXELS, pages_in
 from maskwright.files.places import content_hash, folders_in, hashed, is_file, is_folder, open_file, read_bytes, stamp
@@ -34,6 +34,7 @@ __all__ = [
     "encode_runs",
     "files_in",
     "folders_in",
+    "has_files",
     "hashed",
     "is_archive",
     "is_file",

@@ -72,6 +72,18 @@ def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> 
     return [folder / name for name in sorted(names, key=_natural)]
 
 
+def has_files(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> bool:
+    """Whether `files_in` would list any: without looking at all of them."""
+    wanted = {f".{suffix.lstrip('.').lower()}" for suffix in suffixes}
+    if (packed := folder_inside(folder)) is not None:
+        return any(_wanted(name, wanted) for name in packed[0])
+    try:
+        with os.scandir(folder) as entries:
+            return any(_wanted(entry.name, wanted) and entry.is_file() for entry in entries)
+    except OSError:
+        return bool(files_in(folder, suffixes))  # says what is wrong
+
+
 def _wanted(name: str, suffixes: Set[str]) -> bool:
     if name.startswith(".") or name.lower() in _LITTER:
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from maskwright.errors import ReadError
-from maskwright.files.archives import inside
+from maskwright.files.archives import inside, open_quickly
 from maskwright.files.readers import Reader, paged, readers
 from maskwright.files.stored import Stored
 
@@ -64,11 +64,11 @@ def pages_in(path: str | Path) -> int:
 @contextmanager
 def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
     """The file, open for the length of a block; what goes wrong there is a `ReadError` that names it."""
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
     name = path if page is None else f"{path}, page {page},"
     packed = inside(path)  # what is wrong with an archive is told as such
     try:
-        with path.open("rb") if packed is None else packed.open() as file:
+        with open_quickly(path) if packed is None else packed.open() as file:
             yield file
     except ReadError as error:
         raise ReadError(f"{name} {error}") from error.__cause__

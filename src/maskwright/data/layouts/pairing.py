@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from maskwright.data.layouts.registry import Entry
-from maskwright.files import files_in, folders_in, is_folder
+from maskwright.files import folders_in, has_files, is_folder
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input", "jpegimages", "photos", "frames", "x")
 MASK_FOLDERS = (
@@ -71,7 +71,7 @@ def subfolder(root: Path, names: Iterable[str]) -> Path | None:
     children = {path.name.lower(): path for path in folders_in(root)}
     found = [children[name] for name in names if name in children]
     # Pascal VOC has Annotations/ full of XML beside SegmentationClass/.
-    return next((folder for folder in found if files_in(folder) or splits_in(folder)), found[0] if found else None)
+    return next((folder for folder in found if has_files(folder) or splits_in(folder)), found[0] if found else None)
 
 
 def splits_in(root: Path) -> dict[str, Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from maskwright.data.layouts.pairing import IMAGE_FOLDERS, MASK_FOLDERS, pair, splits_in, subfolder
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
-from maskwright.files import files_in, folders_in
+from maskwright.files import files_in, folders_in, has_files
 
 
 class SplitFolders:
@@ -21,7 +21,7 @@ class SplitFolders:
         masks_alone: list[Path] = []
         places = []
         for split, images, masks in _places(root):
-            if masks is None or not files_in(masks):
+            if masks is None or not has_files(masks):
                 entries += [Entry(path, None, split) for path in files_in(images)]
                 continue
             found, lone_images, lone_masks = pair(files_in(images), files_in(masks), split)
@@ -44,7 +44,7 @@ def _places(root: Path) -> Iterator[tuple[str, Path, Path | None]]:
     for split, folder in splits_in(root).items():
         if inner := subfolder(folder, IMAGE_FOLDERS):
             yield split, inner, subfolder(folder, MASK_FOLDERS)
-        elif files_in(folder):
+        elif has_files(folder):
             yield split, folder, _annotations_of(root, folder)
 
 
