@@ -16,13 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright import modelfile, recipes
+from maskwright.data import doctor
+from maskwright.data.doctor import Finding
 from maskwright.data.fingerprint import Fingerprint, fingerprint
-from maskwright.data.index import Samples, index
+from maskwright.data.index import index
 from maskwright.data.names import page_path
+from maskwright.data.sample import Samples
+from maskwright.data.survey import Asked, Survey, survey
 from maskwright.devices import choose, cores
 from maskwright.errors import CheckpointError, DataError, MaskwrightError, SettingError
 from maskwright.evaluation import Scores
 from maskwright.evaluation import evaluate as score
+from maskwright.evaluation.data_page import write_data_page
 from maskwright.evaluation.gallery import Gallery, data_pictures, overlay
 from maskwright.evaluation.range_picture import draw_range
 from maskwright.evaluation.report import write_report
@@ -50,8 +55,8 @@ from maskwright.training.prepare import description, golden, prepare
 from maskwright.training.range_test import RangeTest, range_test
 
 __all__ = [
-    "Inspection", "Run", "Written", "build", "evaluate", "find_lr", "inspect", "load", "look", "plan", "predict",
-    "predict_files", "resume", "train",
+    "Diagnosis", "Inspection", "Run", "Written", "build", "diagnose", "evaluate", "find_lr", "inspect", "load", "look",
+    "plan", "predict", "predict_files", "resume", "train",
 ]  # fmt: skip
 
 Watch = Callable[[str, int, int], None]
@@ -60,10 +65,30 @@ Watch = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` finds: the samples, and their fingerprint."""
+    """What a training starts from: the samples, their fingerprint, and what the quick part of the doctor warns of."""
 
     samples: Samples
     fingerprint: Fingerprint
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `diagnose` finds: all that lies in a folder, and what is wrong with it, worst first."""
+
+    survey: Survey
+    findings: tuple[Finding, ...]
+    fingerprint: Fingerprint | None
+    """None where a training would be refused."""
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What a training would be refused for, or would learn wrongly."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+    def write_page(self, path: str | Path) -> Path:
+        """Write everything as one HTML page with pictures. Returns its path."""
+        return write_data_page(self.survey, self.findings, self.fingerprint, path)
 
 
 @dataclass(frozen=True)
@@ -86,38 +111,36 @@ class Run:
         return self.folder / "report.html"
 
 
-def inspect(
-    data: str | Path,
-    *,
-    test: Sequence[str] = (),
-    val: Sequence[str] = (),
-    skip: Sequence[str] = (),
-    share: float | None = None,
-    stratify: bool = False,
-    split_seed: int = 0,
-    watch: Watch | None = None,
-) -> Inspection:
+def inspect(data: str | Path, *, watch: Watch | None = None, **asked: Any) -> Inspection:
     """The samples of a folder and its fingerprint: every file is opened once, and what does not fit is an error.
 
-    test, val, skip: names or patterns of images to set aside, e.g. `2[4-9].png`.
-    share: of the training images, those that validate where no part is published; stratify: so that both parts show
-    as much foreground.
+    asked: what is wanted of the data besides what its `dataset.yaml` says, by the names of `data.survey.Asked`: test,
+    val, skip (names or patterns of images, e.g. `2[4-9].png`), share, stratify …
 
     Raises:
         DataError, ReadError: names the file, what was expected and what to do.
     """
-    samples = index(
-        data,
-        test=test,
-        val=val,
-        skip=skip,
-        share=share,
-        stratify=stratify,
-        split_seed=split_seed,
-        workers=cores(),
-        progress=_telling(watch, "reading"),
-    )
-    return Inspection(samples, fingerprint(samples))
+    seen = survey(data, Asked(**asked), workers=cores(), progress=_telling(watch, "reading"), strict=True)
+    assert seen.samples is not None, "a strict survey raises what is wrong"
+    findings = doctor.diagnose(seen, deep=False)
+    if wrong := [finding for finding in findings if finding.severity == "error"]:
+        more = f" And {len(wrong) - 1} more: maskwright inspect {data} tells all." if len(wrong) > 1 else ""
+        raise DataError(f"{wrong[0].title}. {wrong[0].why} {wrong[0].remedy}{more}", code=wrong[0].code)
+    return Inspection(seen.samples, fingerprint(seen.samples), findings)
+
+
+def diagnose(data: str | Path, *, watch: Watch | None = None, **asked: Any) -> Diagnosis:
+    """Everything that is wrong with a folder, or looks so, worst first; each with its remedy.
+
+    asked: as for `inspect`.
+
+    Raises:
+        DataError: there is nothing in the folder that could be looked at.
+    """
+    seen = survey(data, Asked(**asked), workers=cores(), progress=_telling(watch, "reading"))
+    findings = doctor.diagnose(seen, progress=_telling(watch, "examining"))
+    healthy = all(finding.severity != "error" for finding in findings)
+    return Diagnosis(seen, findings, fingerprint(seen.samples) if seen.samples is not None and healthy else None)
 
 
 def look(data: str | Path | Inspection, recipe: str | Path | Recipe | None = None, **options: Any) -> Inspection:

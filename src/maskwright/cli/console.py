@@ -1,15 +1,19 @@
 """What all verbs print with: tables, a watch over reading and evaluating, and the training's progress."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
     from maskwright.api import Inspection, Watch
+    from maskwright.data.doctor import Finding
+    from maskwright.data.fingerprint import Fingerprint
+    from maskwright.data.sample import Samples
     from maskwright.evaluation import Scores
     from maskwright.plan import Plan
 
@@ -62,8 +66,15 @@ def print_scores(scores: "Scores") -> None:
 
 
 def print_inspection(seen: "Inspection") -> None:
-    """What was found in a folder."""
-    f, samples = seen.fingerprint, seen.samples
+    """What was found in a folder, and what a quick look at it warns of."""
+    print_data(seen.samples, seen.fingerprint)
+    for one in seen.findings:
+        if one.severity == "warning":
+            errors.print(f"[yellow]Warning:[/] {escape(f'{one.title}. {one.remedy}')}", soft_wrap=True)
+
+
+def print_data(samples: "Samples", f: "Fingerprint") -> None:
+    """What a data set is: sizes, parts, classes."""
     console.print(f"[bold]{samples.root}[/]: {'; '.join(samples.notes)}", soft_wrap=True)
     sizes = f"{f.median[0]}×{f.median[1]}"
     if f.smallest != f.largest:
@@ -74,6 +85,19 @@ def print_inspection(seen: "Inspection") -> None:
     shares = (f"{n} {s:.1%}" if s else f"[yellow]{n} never[/]" for n, s in zip(f.classes, f.pixel_share, strict=True))
     ignored = f"; {f.ignored_share:.1%} ignored" if f.ignored_share else ""
     console.print(f"{len(f.classes)} classes: {', '.join(shares)}{ignored}", soft_wrap=True)
+
+
+def print_findings(findings: "Sequence[Finding]", examples: int = 3) -> None:
+    """What is wrong, worst first: what, why it hurts, and what to do, with some of the files."""
+    colours = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+    for one in findings:
+        console.print(f"\n[{colours[one.severity]}]{one.severity}[/] [bold]{escape(one.title)}[/]", soft_wrap=True)
+        if one.files:
+            more = f" … {len(one.files) - examples:,} more" if len(one.files) > examples else ""
+            console.print(f"  {escape(', '.join(one.files[:examples]))}{more}", soft_wrap=True)
+        for detail in one.details[:examples]:
+            console.print(f"  {escape(detail)}", soft_wrap=True)
+        console.print(f"  {escape(one.why)}\n  [bold]→[/] {escape(one.remedy)}", soft_wrap=True)
 
 
 def print_plan(plan: "Plan") -> None:

@@ -6,6 +6,9 @@ Told to be strict it stops at the first fault, as training must; else it goes on
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from maskwright.data import classes, dataset_file, split
 from maskwright.data.dataset_file import DatasetFile
@@ -16,7 +19,8 @@ from maskwright.data.measure import Measured, count, measure
 from maskwright.data.names import matches, relative, unique_names
 from maskwright.data.parallel import ahead
 from maskwright.data.remembered import Key, Remembered, key_of
-from maskwright.data.sample import Samples
+from maskwright.data.sample import Sample, Samples
+from maskwright.data.sources import sources
 from maskwright.data.stacks import taken_apart
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import is_folder, read_mask
@@ -76,6 +80,11 @@ class Survey:
     def measured(self) -> list[Measured]:
         """The entries that could be measured; if there are samples, in their order and with their split."""
         return [one.measured for one in self.seen if one.measured]
+
+    def values_of(self, sample: Sample) -> NDArray[Any]:
+        """The sample's mask values, H W, whether or not they are classes."""
+        table = {name: values[0] for name, values in (self.pairs.classes or {}).items()}
+        return sources[sample.source].read(sample.place(self.root, table)).values
 
 
 @dataclass

@@ -3,7 +3,8 @@
 import re
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,23 @@ def class_shares(names: Sequence[str], colours: Sequence[tuple[int, int, int]], 
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
     return _svg(figure, "shares", "Share of the pixels by class: " + _spoken(names, shares))
+
+
+def image_sizes(sizes: Mapping[str, Sequence[tuple[int, int]]]) -> str:
+    """A dot an image at its width and height, in the colour of its part; larger where several share it."""
+    figure, axes = _axes(WIDTH, 3.2)
+    for (part, of_part), colour in zip(sizes.items(), (TRAIN, VALIDATION, SCORE, RATE), strict=False):
+        times = Counter(of_part)
+        axes.scatter(
+            [width for _, width in times], [height for height, _ in times], label=part, color=colour, alpha=0.7,
+            s=[12 + 24 * np.log10(n) for n in times.values()], linewidths=0,
+        )  # fmt: skip
+    axes.set_xlabel("width")
+    axes.set_ylabel("height")
+    axes.margins(0.15)
+    axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(sizes))
+    every = [size for of_part in sizes.values() for size in of_part]
+    return _svg(figure, "sizes", f"Width and height of {len(every)} images, {len(set(every))} sizes")
 
 
 def confusion(names: Sequence[str], pixels_KK: Sequence[Sequence[int]]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from maskwright import modelfile
 from maskwright.data.fingerprint import Fingerprint
@@ -39,6 +39,16 @@ def write_report(run: str | Path) -> Path:
     return path
 
 
+def template(name: str) -> Template:
+    """A page, as HTML in which every value is escaped."""
+    environment = Environment(
+        loader=PackageLoader("maskwright.evaluation"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"number": sections.number, "percent": charts.percent, "rgb": sections.rgb}
+    return environment.get_template(name)
+
+
 def _open(folder: Path) -> Run:
     """The parts of the folder that are there and can be read."""
     problems: list[str] = []
@@ -67,14 +77,9 @@ def _open(folder: Path) -> Run:
 
 
 def _page(run: Run) -> str:
-    """The page, as HTML in which every value is escaped."""
-    environment = Environment(
-        loader=PackageLoader("maskwright.evaluation"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"number": sections.number, "percent": charts.percent, "rgb": sections.rgb}
+    """The page."""
     labels = run.samples.labels if run.samples else run.model.labels if run.model else None
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         title=run.folder.resolve().name,
         problems=run.problems,
         headline=sections.headline(run),

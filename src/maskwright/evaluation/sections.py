@@ -112,9 +112,13 @@ def _warnings(scores: Scores) -> list[str]:
 
 def data(run: Run) -> dict[str, Any] | None:
     """What there is to learn from: facts, classes with their shares, pictures."""
-    samples, seen = run.samples, run.fingerprint
-    if samples is None or seen is None:
+    if run.samples is None or run.fingerprint is None:
         return None
+    return data_set(run.samples, run.fingerprint, pictures_in(run.folder / "pictures" / "data"))
+
+
+def data_set(samples: Samples, seen: Fingerprint, pictures: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a data set is: facts, classes with their shares, pictures."""
     size = _size(seen.median)
     if seen.smallest != seen.largest:
         size += f" at the median, {_size(seen.smallest)} to {_size(seen.largest)}"
@@ -138,7 +142,7 @@ def data(run: Run) -> dict[str, Any] | None:
         "facts": {name: value for name, value in facts.items() if value},
         "classes": classes,
         "chart": Markup(charts.class_shares(seen.classes, colours, seen.pixel_share)),
-        "pictures": _pictures(run, "data"),
+        "pictures": pictures,
     }
 
 
@@ -181,7 +185,7 @@ def split(run: Run, scores: Scores, labels: Labels | None) -> dict[str, Any]:
     colours = {one.name: one.colour for one in labels.classes} if labels else {}
     metrics = sorted({metric for one in scores.classes for metric in one.scores}, key=lambda m: (m != "iou", m))
     known = [image.mean_iou for image in scores.per_image if image.mean_iou is not None]
-    pictures = _pictures(run, scores.split)
+    pictures = pictures_in(run.folder / "pictures" / scores.split)
     kinds: tuple[Kind, ...] = ("worst", "typical", "best")
     return {
         "split": scores.split,
@@ -215,17 +219,16 @@ def _mixups(classes: tuple[ClassScores, ...], pixels_KK: tuple[tuple[int, ...], 
     return [f"{charts.percent(share)} of {true} is called {said}" for share, true, said in most]
 
 
-def _pictures(run: Run, name: str) -> list[dict[str, Any]]:
-    """The album of that name, each picture as a data address; nothing if there is none."""
-    folder = run.folder / "pictures" / name
+def pictures_in(folder: Path) -> list[dict[str, Any]]:
+    """The album in a folder, each picture as a data address; nothing if there is none."""
     try:
         album = Album.load(folder / ALBUM)
-        return [{**shown.model_dump(), "source": _embedded(folder / shown.file)} for shown in album.pictures]
+        return [{**shown.model_dump(), "source": embedded(folder / shown.file)} for shown in album.pictures]
     except (MaskwrightError, OSError):
         return []
 
 
-def _embedded(path: Path) -> str:
+def embedded(path: Path) -> str:
     """The picture as a `data:` address: the PNG as it lies there, or a JPEG if that is smaller, as for photographs."""
     with Image.open(path) as file:
         picture = file.convert("RGB")

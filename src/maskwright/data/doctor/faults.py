@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from maskwright.data.doctor.registry import Finding, checks
+from maskwright.data.fingerprint import fingerprint
 from maskwright.data.survey import Survey
 from maskwright.errors import DataError
 
@@ -14,7 +15,7 @@ class Faults:
 
     def __call__(self, survey: Survey) -> Iterator[Finding]:
         """The faults, one by one."""
-        for fault in survey.faults:
+        for fault in (*survey.faults, *_mixed(survey)):
             files = fault.files if isinstance(fault, DataError) else ()
             code = (fault.code if isinstance(fault, DataError) else "") or "refused"
             text = str(fault)
@@ -26,6 +27,17 @@ class Faults:
                 why="Training is refused.",
                 remedy=text,
             )
+
+
+def _mixed(survey: Survey) -> list[DataError]:
+    """What cannot be trained on together, though each sample is sound."""
+    if survey.samples is None:
+        return []
+    try:
+        fingerprint(survey.samples)
+    except DataError as error:
+        return [error]
+    return []
 
 
 checks.register("faults")(Faults())
