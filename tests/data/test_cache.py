@@ -9,7 +9,7 @@ from maskwright.data import cache
 from maskwright.data.borders import border_weights, parted
 from maskwright.data.index import index
 from maskwright.data.preprocess import Preprocess
-from maskwright.errors import DataError
+from maskwright.errors import DataError, SettingError
 
 SIZES = {"a": (8, 10), "b": (20, 6), "c": (5, 5), "d": (9, 31), "e": (7, 11)}
 
@@ -27,6 +27,12 @@ def samples_of(paint):
 
 def made(dtype="uint8", channels=1, **settings):
     return Preprocess(channels=channels, dtype=dtype, mean=(0.0,) * channels, std=(1.0,) * channels, **settings)
+
+
+def place(folder):
+    """Where the only cache in a folder lies."""
+    (only,) = folder.iterdir()
+    return only
 
 
 def built(folder, samples, preprocess, **options):
@@ -70,22 +76,22 @@ def test_any_number_of_workers_writes_the_same_files(workers, samples_of, tmp_pa
     built(tmp_path / "one", samples, made(scale=0.7), workers=1)
     built(tmp_path / "more", samples, made(scale=0.7), workers=workers, progress=lambda *told_: told.append(told_))
     for name in ("images.bin", "labels.bin", "cache.json"):
-        assert (tmp_path / "more" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+        assert (place(tmp_path / "more") / name).read_bytes() == (place(tmp_path / "one") / name).read_bytes()
     assert told == [(i, 5) for i in range(1, 6)]
 
 
 def times(folder):
-    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    return {path.name: path.stat().st_mtime_ns for path in place(folder).iterdir()}
 
 
 def test_a_complete_cache_is_not_written_again(samples_of, tmp_path):
-    samples, told = samples_of(), []
-    built(tmp_path, samples, made())
-    before = times(tmp_path)
+    samples, told, folder = samples_of(), [], tmp_path / "cache"
+    built(folder, samples, made())
+    before = times(folder)
 
-    built(tmp_path, samples, made(), progress=lambda *told_: told.append(told_))
+    built(folder, samples, made(), progress=lambda *told_: told.append(told_))
 
-    assert times(tmp_path) == before
+    assert times(folder) == before
     assert told == []
 
 
@@ -103,12 +109,12 @@ def test_a_half_made_cache_is_made_again(harm, samples_of, tmp_path):
     samples = samples_of()
     built(tmp_path / "whole", samples, made())
     built(tmp_path / "harmed", samples, made())
-    harm(tmp_path / "harmed")
+    harm(place(tmp_path / "harmed"))
 
     found = built(tmp_path / "harmed", samples, made())
 
     for name in ("images.bin", "labels.bin", "cache.json"):
-        assert (tmp_path / "harmed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (place(tmp_path / "harmed") / name).read_bytes() == (place(tmp_path / "whole") / name).read_bytes()
     np.testing.assert_array_equal(found.image(0)[0], samples.image(samples.samples[0])[:, :, 0])
 
 
@@ -121,7 +127,7 @@ def test_a_cache_that_failed_is_no_cache(samples_of, paint, tmp_path, monkeypatc
     with pytest.raises(Exception, match=r"d\.tif"):
         built(tmp_path / "cache", samples, made())
 
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list(place(tmp_path / "cache").iterdir()) == []
     broken.write_bytes(whole)
     assert len(built(tmp_path / "cache", samples, made())) == len(SIZES)
 
@@ -129,9 +135,9 @@ def test_a_cache_that_failed_is_no_cache(samples_of, paint, tmp_path, monkeypatc
 def test_a_full_disk_leaves_no_cache_that_looks_complete(samples_of, tmp_path, monkeypatch):
     samples = samples_of()
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left on device")))
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(SettingError, match=r"disk filled up .*No space left.*training\.cache_gb=0"):
         built(tmp_path / "cache", samples, made())
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert list(place(tmp_path / "cache").iterdir()) == []
 
 
 def changes(samples):
@@ -151,15 +157,15 @@ def changes(samples):
 @pytest.mark.parametrize("change", ["scale", "channels", "classes", "fewer", "order", "image", "mask"])
 def test_whatever_changes_makes_it_anew(change, samples_of, tmp_path):
     samples = samples_of()
-    built(tmp_path, samples, made())
-    key = json.loads((tmp_path / "cache.json").read_text())
-    told = []
+    folder = tmp_path / "cache"
+    built(folder, samples, made())
+    key, told = json.loads((place(folder) / "cache.json").read_text()), []
     others, part, preprocess = changes(samples)[change]
 
-    found = cache.build(tmp_path, others, list(part), preprocess, progress=lambda *told_: told.append(told_))
+    found = cache.build(folder, others, list(part), preprocess, progress=lambda *told_: told.append(told_))
 
     assert len(told) == len(part) == len(found)
-    assert json.loads((tmp_path / "cache.json").read_text()) != key
+    assert json.loads((place(folder) / "cache.json").read_text()) != key
     fresh = cache.build(tmp_path / "fresh", others, list(part), preprocess)
     for i in range(len(part)):
         np.testing.assert_array_equal(found.image(i), fresh.image(i), strict=True)
@@ -187,9 +193,9 @@ def test_who_still_reads_the_old_cache_keeps_it(samples_of, tmp_path):
 
 
 def test_a_worker_process_is_sent_the_place_and_not_the_images(samples_of, tmp_path):
-    found = built(tmp_path, samples_of(), made(scale=8.0))
+    found = built(tmp_path / "cache", samples_of(), made(scale=8.0))
     sent = pickle.dumps(found)
-    assert len(sent) < 2000 < (tmp_path / "images.bin").stat().st_size
+    assert len(sent) < 2000 < (place(tmp_path / "cache") / "images.bin").stat().st_size
     for i in range(len(found)):
         np.testing.assert_array_equal(pickle.loads(sent).image(i), found.image(i))
 
@@ -228,11 +234,11 @@ def test_weighted_pixels_lie_beside_the_labels_and_touching_objects_are_parted(t
 
 def test_without_borders_no_pixel_has_a_weight_and_touching_objects_stay(touching, tmp_path):
     samples, objects = touching
-    found = built(tmp_path, samples, made(channels=3))
+    found = built(tmp_path / "cache", samples, made(channels=3))
 
     assert found.weights(0) is None
     np.testing.assert_array_equal(found.labels(0), objects > 0)
-    assert not (tmp_path / "weights.bin").exists()
+    assert not (place(tmp_path / "cache") / "weights.bin").exists()
 
 
 def test_other_borders_are_another_cache(touching, tmp_path):
@@ -245,4 +251,4 @@ def test_other_borders_are_another_cache(touching, tmp_path):
 
 def test_borders_between_classes_that_are_no_objects_are_refused(samples_of, tmp_path):
     with pytest.raises(DataError, match=r"no objects on a background. Set loss.border=null"):
-        built(tmp_path, samples_of(), made(), borders={"w0": 10.0})
+        built(tmp_path / "cache", samples_of(), made(), borders={"w0": 10.0})

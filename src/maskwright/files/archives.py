@@ -49,10 +49,10 @@ class Inside:
         if self.archive.suffix.lower() == ".zip":
             return self._unzipped()
         if self.member.size > SMALL:
-            return _window(self.archive, self.member.start, self.member.size)
+            return self._window(self.member.start)
         with self.archive.open("rb", buffering=0) as file:
             file.seek(self.member.start)
-            return io.BytesIO(_whole(file, self.member.size))
+            return InMemory(_whole(file, self.member.size), self._identity)
 
     def _unzipped(self) -> BinaryIO:
         with self.archive.open("rb") as file:
@@ -62,7 +62,7 @@ class Inside:
                 raise ReadError(f"is not where {self.archive} says. The archive is damaged: copy or download it again.")
             start = self.member.start + 30 + sum(int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
             if not self.member.deflated and self.member.size > SMALL:
-                return _window(self.archive, start, self.member.size)
+                return self._window(start)
             if self.member.size > LARGEST_DEFLATED:
                 raise ReadError(f"unpacks to {self.member.size:,} bytes. Unpack it, or pack it anew stored (`zip -0`).")
             file.seek(start)
@@ -71,7 +71,36 @@ class Inside:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.member.size + 1)
         if len(data) != self.member.size or zlib.crc32(data) != self.member.check:
             raise ReadError(f"is damaged in {self.archive}. Copy or download the archive again.")
-        return io.BytesIO(data)
+        return InMemory(data, self._identity)
+
+    def _window(self, start: int) -> BinaryIO:
+        file = self.archive.open("rb", buffering=0)
+        return io.BufferedReader(_Window(file, start, self.member.size, self._identity), 1 << 16)
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        return (self.archive, self.member.start, *self.stamp)
+
+
+class InMemory(io.BytesIO):
+    """The bytes of a file, and which file it was."""
+
+    def __init__(self, data: bytes, identity: tuple[object, ...]):
+        super().__init__(data)
+        self.identity = identity
+
+
+def identity(file: BinaryIO) -> tuple[object, ...] | None:
+    """Which file this is, in the state it has now: equal for files that were opened one after the other. None if it
+    is none that we have opened.
+    """
+    if (known := getattr(getattr(file, "raw", file), "identity", None)) is not None:
+        return tuple(known)
+    try:
+        about = os.fstat(file.fileno())
+    except (OSError, io.UnsupportedOperation):
+        return None
+    return about.st_dev, about.st_ino, *times_of(about)
 
 
 def open_quickly(path: Path) -> BinaryIO:
@@ -81,7 +110,7 @@ def open_quickly(path: Path) -> BinaryIO:
         if about.st_size <= SMALL:
             data = file.read()
             _read_last.keep(str(path), times_of(about), data)
-            return io.BytesIO(data)
+            return InMemory(data, (about.st_dev, about.st_ino, *times_of(about)))
     return path.open("rb")
 
 
@@ -241,7 +270,8 @@ if hasattr(os, "register_at_fork"):
 class _Window(io.RawIOBase):
     """A part of a file, as if it were a file of its own."""
 
-    def __init__(self, file: io.FileIO, start: int, size: int):
+    def __init__(self, file: io.FileIO, start: int, size: int, identity: tuple[object, ...]):
+        self.identity = identity
         self._file, self._start, self._size, self._at = file, start, size, 0
 
     def readable(self) -> bool:
@@ -270,10 +300,6 @@ class _Window(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
-
-
-def _window(archive: Path, start: int, size: int) -> BinaryIO:
-    return io.BufferedReader(_Window(archive.open("rb", buffering=0), start, size), 1 << 16)
 
 
 def _whole(file: BinaryIO | io.FileIO, size: int) -> bytes:
