@@ -214,8 +214,9 @@ def _forget_others(folder: Path, key: int, wanted: int) -> None:
             with suppress(OSError):  # another process may have done it
                 if (stale and path.name in _NAMES) or (half and path.stat().st_mtime < time.time() - ABANDONED):
                     path.unlink()
-        with suppress(OSError):
-            place.rmdir()
+        if stale:
+            with suppress(OSError):
+                place.rmdir()
 
 
 def _fill(place: Path, decoder: Decoder, kept: int, workers: int, progress: Callable[[int, int], None] | None) -> None:

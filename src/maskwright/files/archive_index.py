@@ -107,11 +107,10 @@ def _tarred(path: Path) -> Iterator[tuple[str, Member]]:
 def _check_end(path: Path, end: int) -> None:
     """Nothing, or an error: where a header is damaged or missing, `tarfile` stops as if all were well."""
     with path.open("rb") as file:
-        file.seek(end - BLOCK)
-        before = file.read(BLOCK)
-        block = file.read(BLOCK)
-        if any(block) or (not block and any(before)):
-            what = "is damaged" if block else "was cut short: its end is missing"
+        file.seek(end)
+        block = file.read(BLOCK)  # of zeros, by which a tar ends
+        if any(block) or len(block) < BLOCK:
+            what = "is damaged" if len(block) == BLOCK else "was cut short: its end is missing"
             raise ReadError(f"{path} {what}, at byte {end}. Copy or download it again.")
         while chunk := file.read(1 << 20):
             if any(chunk):

@@ -68,7 +68,7 @@ class Inside:
             file.seek(start)
             data = _whole(file, self.member.stored)
         if self.member.deflated:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, self.member.size + 1)
+            data = _inflated(data, self.member.size)
         if len(data) != self.member.size or zlib.crc32(data) != self.member.check:
             raise ReadError(f"is damaged in {self.archive}. Copy or download the archive again.")
         return InMemory(data, self._identity)
@@ -300,6 +300,14 @@ class _Window(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def _inflated(data: bytes, size: int) -> bytes:
+    """What a member unpacks to, or nothing if it is damaged; no more than a byte over its size."""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1)
+    except zlib.error:
+        return b"" if size else b"damaged"
 
 
 def _whole(file: BinaryIO | io.FileIO, size: int) -> bytes:

@@ -95,7 +95,7 @@ def _groups(shard: Path, others: Counter[str]) -> dict[str, _Group]:
             pictures.append(path)
         else:
             others[path.suffix or path.name] += 1
-    keys = {_key(path, image_key(Path(path.name))) for path in pictures if not is_mask_name(Path(path.name))}
+    keys = {_key(path, image_key(Path(path.name))) for path in pictures}
     for path in pictures:
         # A name that only looks like a mask's is one if there is something that it masks: `eye_l.jpg` may be an image.
         masks_one = _key(path, mask_key(Path(path.name))) in keys
