@@ -1,6 +1,8 @@
 import errno
-import json
+import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,18 +82,19 @@ def test_any_number_of_workers_writes_the_same_files(workers, samples_of, tmp_pa
     assert told == [(i, 5) for i in range(1, 6)]
 
 
-def times(folder):
-    return {path.name: path.stat().st_mtime_ns for path in place(folder).iterdir()}
+def written(folder):
+    """Which files lie there; one that is replaced is another."""
+    return {path.name: path.stat().st_ino for path in place(folder).iterdir()}
 
 
 def test_a_complete_cache_is_not_written_again(samples_of, tmp_path):
     samples, told, folder = samples_of(), [], tmp_path / "cache"
     built(folder, samples, made())
-    before = times(folder)
+    before = written(folder)
 
     built(folder, samples, made(), progress=lambda *told_: told.append(told_))
 
-    assert times(folder) == before
+    assert written(folder) == before
     assert told == []
 
 
@@ -159,13 +162,13 @@ def test_whatever_changes_makes_it_anew(change, samples_of, tmp_path):
     samples = samples_of()
     folder = tmp_path / "cache"
     built(folder, samples, made())
-    key, told = json.loads((place(folder) / "cache.json").read_text()), []
+    before, told = set(folder.iterdir()), []
     others, part, preprocess = changes(samples)[change]
 
     found = cache.build(folder, others, list(part), preprocess, progress=lambda *told_: told.append(told_))
 
     assert len(told) == len(part) == len(found)
-    assert json.loads((place(folder) / "cache.json").read_text()) != key
+    assert len(set(folder.iterdir()) - before) == 1
     fresh = cache.build(tmp_path / "fresh", others, list(part), preprocess)
     for i in range(len(part)):
         np.testing.assert_array_equal(found.image(i), fresh.image(i), strict=True)
@@ -252,3 +255,104 @@ def test_other_borders_are_another_cache(touching, tmp_path):
 def test_borders_between_classes_that_are_no_objects_are_refused(samples_of, tmp_path):
     with pytest.raises(DataError, match=r"no objects on a background. Set loss.border=null"):
         built(tmp_path / "cache", samples_of(), made(), borders={"w0": 10.0})
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_with_any_limit_the_values_are_the_same(share, dtype, samples_of, tmp_path):
+    samples = samples_of(dtype, 3)
+    whole = built(tmp_path / "whole", samples, made(dtype, 3, scale=0.7))
+    total = sum(path.stat().st_size for path in place(tmp_path / "whole").glob("*.bin"))
+
+    some = built(tmp_path / "some", samples, made(dtype, 3, scale=0.7), limit=int(share * total))
+
+    taken = sum(path.stat().st_size for path in place(tmp_path / "some").glob("*.bin"))
+    assert taken <= share * total
+    assert (some.kept == len(SIZES)) == (share == 1.0)
+    assert (some.kept == 0) == (share == 0.0)
+    for found in (some, pickle.loads(pickle.dumps(some))):
+        for i in [*range(len(SIZES)), 4, 0, 4]:
+            np.testing.assert_array_equal(found.image(i), whole.image(i), strict=True)
+            np.testing.assert_array_equal(found.labels(i), whole.labels(i), strict=True)
+            assert not found.image(i).flags.writeable
+
+
+def test_weights_beyond_the_limit_are_the_same(touching, tmp_path):
+    samples, _ = touching
+    borders = {"w0": 7.0, "sigma": 2.0}
+    whole = built(tmp_path / "whole", samples, made(channels=3), borders=borders)
+    none = built(tmp_path / "none", samples, made(channels=3), borders=borders, limit=0)
+    for i in range(3):
+        np.testing.assert_array_equal(none.weights(i), whole.weights(i), strict=True)
+        np.testing.assert_array_equal(none.labels(i), whole.labels(i), strict=True)
+
+
+def test_a_worker_is_sent_only_the_samples_that_are_not_kept(samples_of, tmp_path):
+    samples = samples_of()
+    found = built(tmp_path, samples, made(), limit=300)
+    others = pickle.loads(pickle.dumps(found))._others
+    assert 0 < found.kept < len(SIZES)
+    assert [s.name for s in others.part] == list(SIZES)[found.kept :]
+    assert others.samples.samples == ()
+
+
+def test_more_room_makes_a_larger_cache_and_less_a_smaller_one(samples_of, tmp_path):
+    samples, folder = samples_of(), tmp_path / "cache"
+    for limit, kept in ((0, 0), (None, 5), (440, 2), (None, 5)):
+        assert built(folder, samples, made(), limit=limit).kept == kept
+    assert built(folder, samples, made(), limit=10**9).kept == 5
+    told = []
+    built(folder, samples, made(), limit=10**8, progress=lambda *t: told.append(t))
+    assert told == []
+
+
+def test_too_small_a_disk_is_told_before_anything_is_decoded(samples_of, tmp_path, monkeypatch):
+    samples = samples_of()
+    monkeypatch.setattr("maskwright.data.room.shutil.disk_usage", lambda _: SimpleNamespace(free=10))
+    monkeypatch.setattr(cache, "_decode", None)
+    with pytest.raises(SettingError, match=r"decoded images take .* MB in .*, where .* are free.*training\.cache_gb="):
+        built(tmp_path / "cache", samples, made())
+    assert not (tmp_path / "cache").exists()
+
+
+def test_nothing_is_removed_that_is_no_cache(samples_of, tmp_path):
+    samples = samples_of()
+    names = ("notes", "0123456789abcdef-7", "0123456789abcdef-x")
+    before = {f"{name}/{file}" for name in names for file in ("images.bin", "mine.txt")}
+    for name in names:
+        (tmp_path / "cache" / name).mkdir(parents=True)
+        for file in ("images.bin", "mine.txt"):
+            (tmp_path / "cache" / name / file).write_text("old")
+            os.utime(tmp_path / "cache" / name / file, (1_600_000_000,) * 2)
+
+    built(tmp_path / "cache", samples, made())
+
+    gone = {path for path in before if not (tmp_path / "cache" / path).exists()}
+    assert gone == {"0123456789abcdef-7/images.bin"}
+
+
+def test_builders_at_the_same_time_do_no_harm(samples_of, tmp_path):
+    """Of the same samples with other limits, and of others: each has what it would have alone."""
+    samples = samples_of()
+    alone = built(tmp_path / "alone", samples, made())
+    options = [{}, {"limit": 250}, {}, {"limit": 0}, {"limit": 600}] * 3
+
+    with ThreadPoolExecutor(5) as pool:
+        found = list(pool.map(lambda o: built(tmp_path / "shared", samples, made(), **o), options))
+
+    for one in found:
+        for i in range(len(SIZES)):
+            np.testing.assert_array_equal(one.image(i), alone.image(i))
+            np.testing.assert_array_equal(one.labels(i), alone.labels(i))
+
+
+def test_what_a_killed_builder_left_is_removed_when_it_is_old(samples_of, tmp_path):
+    samples = samples_of()
+    built(tmp_path / "cache", samples, made())
+    old, new = (place(tmp_path / "cache") / f".images.{n}.bin" for n in ("0000", "1111"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (1_600_000_000,) * 2)
+    (place(tmp_path / "cache") / "cache.json").unlink()
+    built(tmp_path / "cache", samples, made())
+    assert (old.exists(), new.exists()) == (False, True)

@@ -5,6 +5,7 @@ for all, the first ones are kept and the others are decoded whenever they are ne
 """
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ from maskwright.records import IGNORED, replacing
 IN_MEMORY: Final = 256 << 20
 """Bytes of decoded images that each process keeps in memory, of those that are not in the cache."""
 ABANDONED: Final = 3600.0
-"""Seconds after which a file that was being written is taken for one of a builder that was killed."""
+"""Seconds after which a file that was half written, or a cache that was not opened, is taken for one nobody wants."""
 
 
 _PLACE: Final = re.compile(r"([0-9a-f]{16})-(\d+)")
@@ -196,15 +197,19 @@ def _found(folder: Path, key: int, wanted: int, decoder: Decoder) -> int | None:
             said = json.loads((place / "cache.json").read_text("utf-8"))
             lengths = _lengths(decoder, kept)
             if said == {"key": key} and all((place / name).stat().st_size == lengths[name] for name in lengths):
+                for name in _NAMES & {path.name for path in place.iterdir()}:
+                    os.utime(place / name)  # it is wanted
                 return kept
     return None
 
 
 def _forget_others(folder: Path, key: int, wanted: int) -> None:
-    """Remove caches of other samples or settings, those that take more than they may, and what a killed builder left.
+    """Remove caches of other samples or settings, those that take more than they may, and what a killed builder left;
+    but none that was made or opened in the last hour, as another process may be about to read it.
 
     Nothing is removed but files that a cache has, in folders that are called as one.
     """
+    then = time.time() - ABANDONED
     for place in folder.iterdir() if folder.is_dir() else []:
         if not (name := _PLACE.fullmatch(place.name)):
             continue
@@ -212,7 +217,7 @@ def _forget_others(folder: Path, key: int, wanted: int) -> None:
         for path in place.iterdir():
             half = path.name.startswith(".") and path.suffix in (".bin", ".json")
             with suppress(OSError):  # another process may have done it
-                if (stale and path.name in _NAMES) or (half and path.stat().st_mtime < time.time() - ABANDONED):
+                if (half or (stale and path.name in _NAMES)) and path.stat().st_mtime < then:
                     path.unlink()
         if stale:
             with suppress(OSError):
