@@ -15,7 +15,6 @@ def test_training_without_room_for_the_cache_gives_the_same_weights(limit, job_o
     whole, bounded = job_of("whole", **border), job_of("bounded", training__cache_gb=limit, **border)
     assert whole.crops.cache.kept == len(whole.crops.cache)
     assert bounded.crops.cache.kept == (0 if limit == 0 else 1)
-    assert bounded.validation.cache.kept < len(bounded.validation.cache)
 
     one, other = fit(whole), fit(bounded)
 
