@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from maskwright._version import __version__
 
 if TYPE_CHECKING:
-    from maskwright.api import build, evaluate, inspect, load, plan, predict, train
+    from maskwright.api import build, diagnose, evaluate, inspect, load, plan, predict, train
     from maskwright.model import UNet, UNetRecord
 
-__all__ = ["UNet", "UNetRecord", "__version__", "build", "evaluate", "inspect", "load", "plan", "predict", "train"]
+__all__ = [
+    "UNet", "UNetRecord", "__version__", "build", "diagnose", "evaluate", "inspect", "load", "plan", "predict", "train",
+]  # fmt: skip
 
 # OpenMP threads that spin while they wait take the other threads' cores: on a machine shared with anything else a
 # step was seen to take 5 to 30 times as long. Read when torch is first imported; what the user has set stays.

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright import modelfile, recipes
-from maskwright.data import doctor
+from maskwright.data import dataset_file, doctor
+from maskwright.data.cleaning import write_clean
 from maskwright.data.doctor import Finding
 from maskwright.data.fingerprint import Fingerprint, fingerprint
 from maskwright.data.index import index
@@ -55,8 +56,8 @@ from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
 
 __all__ = [
-    "Diagnosis", "Inspection", "Run", "Written", "build", "diagnose", "evaluate", "find_lr", "inspect", "load", "look",
-    "plan", "predict", "predict_files", "resume", "train",
+    "Diagnosis", "Inspection", "Run", "Written", "build", "clean", "diagnose", "evaluate", "find_lr", "inspect",
+    "load", "look", "plan", "predict", "predict_files", "resume", "train",
 ]  # fmt: skip
 
 Watch = Callable[[str, int, int], None]
@@ -85,6 +86,37 @@ class Diagnosis:
     def errors(self) -> list[Finding]:
         """What a training would be refused for, or would learn wrongly."""
         return [finding for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def samples(self) -> Samples:
+        """What a training would get.
+
+        Raises:
+            DataError: it would be refused; says why.
+        """
+        if self.survey.samples is None:
+            raise DataError(f"{self.survey.root} cannot be read as a data set yet: {self.errors[0].title}")
+        return self.survey.samples
+
+    def write_fixed(self, path: str | Path | None = None) -> tuple[Path, tuple[Finding, ...]]:
+        """Write a `dataset.yaml` with the remedies that need no person. Returns its path and the findings it mends.
+
+        path: a new file; None: `dataset.yaml` in the data's folder, or `dataset.fixed.yaml` where that is there.
+
+        Raises:
+            DataError: the file is there already, or no finding has a remedy of this kind.
+        """
+        root, name = self.survey.root, Path(dataset_file.NAME)
+        target = Path(path) if path is not None else root / name
+        if path is None and target.exists():
+            target = target.with_stem(f"{name.stem}.fixed")
+        if target.exists():
+            raise DataError(f"{target} is there already; nothing is written over. Give another file to --fix-to.")
+        file, taken = doctor.mended(self.survey.stated, self.findings)
+        if not taken:
+            raise DataError("No finding has a remedy that needs no person; see what each says is to be done.")
+        elsewhere = target.resolve().parent != root.resolve()
+        return file.model_copy(update={"path": str(root.resolve()) if elsewhere else None}).save(target), taken
 
     def write_page(self, path: str | Path) -> Path:
         """Write everything as one HTML page with pictures. Returns its path."""
@@ -141,6 +173,16 @@ def diagnose(data: str | Path, *, watch: Watch | None = None, **asked: Any) -> D
     findings = doctor.diagnose(seen, progress=_telling(watch, "examining"))
     healthy = all(finding.severity != "error" for finding in findings)
     return Diagnosis(seen, findings, fingerprint(seen.samples) if seen.samples is not None and healthy else None)
+
+
+def clean(samples: Samples, out: str | Path, *, watch: Watch | None = None) -> Path:
+    """Write the samples anew, in the plainest form: upright images, masks of labels, a folder a part. Returns the
+    `dataset.yaml` of the copy.
+
+    Raises:
+        DataError: `out` is there already and not empty, or lies inside the data.
+    """
+    return write_clean(samples, out, workers=cores(), progress=_telling(watch, "writing"))
 
 
 def look(data: str | Path | Inspection, recipe: str | Path | Recipe | None = None, **options: Any) -> Inspection:

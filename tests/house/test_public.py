@@ -60,7 +60,8 @@ def test_every_public_name_is_there_and_documented(name):
 def test_the_public_names_are_these():
     """A name added or taken away is a decision: change it here, and in the docs and the change log."""
     assert set(maskwright.__all__) == {
-        "UNet", "UNetRecord", "__version__", "build", "evaluate", "inspect", "load", "plan", "predict", "train",
+        "UNet", "UNetRecord", "__version__", "build", "diagnose", "evaluate", "inspect", "load", "plan", "predict",
+        "train",
     }  # fmt: skip
     assert dir(maskwright) == sorted(maskwright.__all__)
 

@@ -50,13 +50,12 @@ def test_no_masks(refused, blobs):
     assert "No images with masks" in refused(folder)
 
 
-def test_a_mask_that_is_missing(refused, blobs):
+def test_a_mask_that_is_missing_is_told_and_the_image_left_out(blobs):
     folder = blobs()
     (folder / "masks" / "img_03.png").unlink()
-    text = refused(folder)
-    assert "img_03.png" in text
-    assert "--skip img_03.png" in text
-    maskwright.inspect(folder, skip=["img_03.png"])
+    samples = maskwright.inspect(folder).samples
+    assert "left out, as 1 image has no mask: images/img_03.png" in samples.notes
+    assert "img_03" not in {sample.name for sample in samples.samples}
 
 
 def test_mismatched_sizes(refused, blobs):

@@ -20,6 +20,19 @@ def inspect(
     page: Annotated[
         Path | None, typer.Option(help="Also write all of it, with pictures, to this HTML file.", show_default=False)
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Also write the remedies that need no person to a new dataset.yaml in DATA.")
+    ] = False,
+    fix_to: Annotated[
+        Path | None, typer.Option(help="The same, to this file; DATA stays as it is.", show_default=False)
+    ] = None,
+    copy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a cleaned copy to this new folder: upright images, plain masks, a folder a part.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Look at every file of a folder once: what was recognised, and what is wrong, worst first, with the remedy.
 
@@ -32,8 +45,29 @@ def inspect(
     _print(found)
     if page is not None:
         console.print(f"\npage    {found.write_page(page)}", soft_wrap=True)
+    if fix or fix_to is not None:
+        _fix(found, fix_to)
+    if copy is not None:
+        with watching() as watch:
+            console.print(f"copy    {api.clean(found.samples, copy, watch=watch)}", soft_wrap=True)
     if found.errors:
         raise typer.Exit(1)
+
+
+def _fix(found: "Diagnosis", fix_to: Path | None) -> None:
+    """Write the remedies, and say what is left then."""
+    from maskwright import api
+
+    written, mended = found.write_fixed(fix_to)
+    console.print(f"\nfixed   {written}", soft_wrap=True)
+    for one in mended:
+        console.print(f"        {one.title}", soft_wrap=True, markup=False)
+    with watching() as watch:
+        left = api.diagnose(written, watch=watch)
+    if left.errors:
+        console.print(f"left    {len(left.errors)} errors; maskwright inspect {written}", soft_wrap=True)
+    else:
+        console.print(f"train   maskwright train {written}", soft_wrap=True)
 
 
 def _print(found: "Diagnosis") -> None:

@@ -38,13 +38,16 @@ def write_data_page(survey: Survey, findings: Sequence[Finding], seen: Fingerpri
     seen: the fingerprint, where there is one; facts and class shares are left out else.
     """
     path = Path(path)
+    sizes = _sizes(survey)
     page = template("data_page.html.j2").render(
         title=survey.root.resolve().name,
         headline=_headline(survey, findings),
         layout=f"{survey.layout.replace('_', ' ')}: {survey.pairs.reason}",
         findings=[_told(survey, finding) for finding in findings],
         data=_data(survey, seen),
-        sizes=Markup(charts.image_sizes(_sizes(survey))),
+        sizes=Markup(charts.image_sizes(sizes))
+        if len({size for part in sizes.values() for size in part}) > 1
+        else None,
     )
     with replacing(path) as temporary:
         temporary.write_text(page, "utf-8")

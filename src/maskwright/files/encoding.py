@@ -18,7 +18,7 @@ FILLER: Final = 1
 
 
 def encode(path: Path, array: Array, palette: Array | None = None, name: str = "") -> None:
-    """Write `array` (H, W) or (H, W, 3) to `path`; with a `palette` (colours, 3) its values are indices.
+    """Write `array` (H, W) or (H, W, C) to `path`; with a `palette` (colours, 3) its values are indices.
 
     `name` is the path to speak of in errors.
 
@@ -65,14 +65,18 @@ def _tiff(path: Path, array: Array, palette: Array | None) -> None:
 
 
 def _write_page(file: "TiffWriter", array: Array, palette: Array | None) -> None:
-    photometric, colormap = ("rgb" if array.ndim == 3 else "minisblack"), None
+    photometric, colormap, extra = "minisblack", None, None
+    if array.ndim == 3 and array.shape[2] == 3:
+        photometric = "rgb"
+    elif array.ndim == 3:
+        extra = [0] * (array.shape[2] - 1)  # just further bands: none of them is alpha
     if palette is not None:
         photometric = "palette"
         colormap = np.full((3, 256), FILLER, np.uint16)
         colormap[:, : len(palette)] = palette.T.astype(np.uint16) * 257
     file.write(
         array, photometric=photometric, colormap=colormap, compression="zlib",
-        planarconfig="contig" if array.ndim == 3 else None, metadata=None, software=False,
+        planarconfig="contig" if array.ndim == 3 else None, extrasamples=extra, metadata=None, software=False,
     )  # fmt: skip
 
 

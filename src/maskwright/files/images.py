@@ -7,6 +7,7 @@ import numpy as np
 
 from maskwright.errors import SettingError
 from maskwright.files.encoding import encode
+from maskwright.files.listing import STACK_SUFFIXES
 from maskwright.files.opening import check_size, opened
 from maskwright.files.stored import Array, Header, image_of
 from maskwright.records import replacing
@@ -72,7 +73,8 @@ def read_picture(path: str | Path, page: int | None = None) -> Picture:
 def write_image(path: str | Path, array: Array) -> Path:
     """Write an image to a `.png`, `.tif` or `.jpg` file, atomically. Returns the path.
 
-    `array` is (H, W), (H, W, 1) or (H, W, 3): uint8 for all three, uint16 for PNG and TIFF, float32 for TIFF.
+    `array` is (H, W), (H, W, 1) or (H, W, 3): uint8 for all three, uint16 for PNG and TIFF, float32 for TIFF; for
+    TIFF it may have any number of channels.
     PNG and TIFF give back exactly what was written; JPEG does not, so it is for looking at.
 
     Raises:
@@ -82,7 +84,8 @@ def write_image(path: str | Path, array: Array) -> Path:
     array = np.asarray(array)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+    bands = path.suffix.lower() in STACK_SUFFIXES
+    if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3 and not bands):
         raise SettingError(
             f"An array of shape {array.shape} cannot be written to {path}; (H, W), (H, W, 1) or (H, W, 3) was expected."
         )
