@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import os
 from types import MappingProxyType
 
 import pytest
@@ -9,6 +10,18 @@ from hypothesis import strategies as st
 # No time limit for one example: the machine may be busy with something else.
 settings.register_profile("maskwright", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("maskwright")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """What is remembered of painted files stays out of the user's cache folder."""
+    before = os.environ.get("MASKWRIGHT_CACHE")
+    os.environ["MASKWRIGHT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["MASKWRIGHT_CACHE"]
+    else:
+        os.environ["MASKWRIGHT_CACHE"] = before
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ from maskwright.settings import Budget
 from maskwright.tiling import Tiles
 from maskwright.training.callbacks import Callback
 from maskwright.training.loop import Outcome, fit
-from maskwright.training.prepare import description, golden, prepare
+from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
 
 __all__ = [
@@ -250,6 +250,7 @@ def train(
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
     decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, settings or {})
+    decided = housed(folder, seen.samples, decided)
     folder.mkdir(parents=True, exist_ok=True)
     seen.samples.save(folder / "samples.json")
     seen.fingerprint.save(folder / "fingerprint.json")
@@ -287,6 +288,7 @@ def find_lr(
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
     decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, settings or {})
+    decided = housed(folder, seen.samples, decided)
     decided.save(folder / "plan.yaml")
     if planned:
         planned(seen, decided, folder)

@@ -117,6 +117,9 @@ class TrainingSettings(Record):
     validation: ValidationSettings = ValidationSettings()
     ema: float | None = Field(0.99, gt=0, lt=1)
     """Decay of the running mean of the weights that is validated and kept; None: the weights themselves."""
+    cache_gb: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Gigabytes (10⁹ bytes) of the disk that decoded images may take while training. What is over is decoded whenever
+    it is needed: slower, with the same results. None: half of what is free."""
     checkpoint_seconds: float = Field(60.0, ge=0)
     """How often `last.ckpt` is written."""
 

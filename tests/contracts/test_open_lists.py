@@ -4,6 +4,7 @@ Each contract is a function over one part, so that a planted part that breaks it
 """
 
 import io
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 
 from maskwright.data.layouts.registry import Pairs, layouts, recognise
 from maskwright.errors import SettingError
-from maskwright.files import MaskStyle, readers, write_image, write_mask
+from maskwright.files import MaskStyle, is_file, readers, write_image, write_mask
 from maskwright.files.annotations import formats
 from maskwright.files.annotations.content import Content
 from maskwright.files.stored import Stored
@@ -558,11 +559,11 @@ def gives_pairs_that_are_there(layout, root):
     images = [entry.image for entry in found.entries]
     assert len(set(images)) == len(images)
     for entry in found.entries:
-        assert entry.image.is_file()
-        there = Path.is_dir if entry.source == "object_files" else Path.is_file
+        assert is_file(entry.image)
+        there = Path.is_dir if entry.source == "object_files" else is_file
         assert entry.mask is None or there(entry.mask)
         assert entry.page is None, "stacks are taken apart later"
-        assert all(rival.is_file() for rival in entry.rivals)
+        assert all(is_file(rival) for rival in entry.rivals)
         assert entry.split in {None, "train", "val", "test"}
 
 
@@ -584,6 +585,11 @@ def usual_folders(root):
             write_image(root / name / image.format(stem), np.full((4, 4, 1), 9, np.uint8))
             write_mask(root / name / mask.format(stem), np.eye(4, dtype=np.uint8), MaskStyle())
         yield root / name
+    with tarfile.open(root / "shards.tar", "w") as tar:
+        for path in sorted((root / "one folder").iterdir()):
+            tar.add(path, path.name)
+    (root / "shards").mkdir(exist_ok=True)
+    yield (root / "shards.tar").replace(root / "shards" / "0000.tar").parent
 
 
 @parts_of(layouts)

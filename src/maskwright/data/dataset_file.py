@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from maskwright.errors import DataError
+from maskwright.files import is_archive
 from maskwright.records import Record
 
 NAME = "dataset.yaml"
@@ -117,7 +118,8 @@ def speaks_of_colours(stated: DatasetFile) -> bool:
 
 
 def find(data: str | Path) -> tuple[Path, DatasetFile]:
-    """The folder that holds the data and what its `dataset.yaml` says; `data` is the folder or the file itself.
+    """The folder that holds the data and what its `dataset.yaml` says; `data` is the folder or the file itself, or an
+    archive that holds the data.
 
     Raises:
         DataError: there is neither, or `images` stands without `masks`.
@@ -126,6 +128,8 @@ def find(data: str | Path) -> tuple[Path, DatasetFile]:
     path = Path(data)
     if not path.exists():
         raise DataError(f"{path} does not exist. Give the folder that holds your images and masks.")
+    if is_archive(path):
+        return path, DatasetFile()
     file = path / NAME if path.is_dir() else path
     if path.is_file() and path.suffix.lower() not in {".yaml", ".yml"}:
         raise DataError(f"{path} is a file. Give the folder that holds your images and masks, or a {NAME}.")

@@ -1,6 +1,5 @@
 """Measuring: an image and its mask are opened once, and what was seen is kept."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +14,7 @@ from maskwright.data.names import relative
 from maskwright.data.sample import Sample, read_bands, read_invalid
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
-from maskwright.files import Mask, MaskStyle, is_picture_folder
+from maskwright.files import Mask, MaskStyle, content_hash, hashed
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +74,7 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
     low, high, mean, std = _statistics(image_HWC)
     invalid_HW = read_invalid(entry.valid, (height, width)) if entry.valid else None
     sample = Sample(
-        name=name,
-        image=relative(entry.image, root),
-        mask=relative(entry.mask, root) if entry.mask else None,
-        page=entry.page,
-        bands=tuple(relative(path, root) for path in entry.bands),
-        source=entry.source,
-        parts={name: relative(path, root) for name, path in entry.parts.items()},
-        key=entry.key,
-        valid=relative(entry.valid, root) if entry.valid else None,
-        split=entry.split,
+        **described(root, entry, name),
         content=_content([entry.image, *entry.bands], entry.page),
         mask_content=_mask_content(entry, place) if place else None,
         height=height,
@@ -101,20 +91,45 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
     return Measured(sample, mask.style if mask else None, look)
 
 
+def described(root: Path, entry: Entry, name: str) -> dict[str, Any]:
+    """What a sample says of its entry, by field: all that is known before a file is opened."""
+    return {
+        "name": name,
+        "image": relative(entry.image, root),
+        "mask": relative(entry.mask, root) if entry.mask else None,
+        "page": entry.page,
+        "bands": tuple(relative(path, root) for path in entry.bands),
+        "source": entry.source,
+        "parts": {part: relative(path, root) for part, path in entry.parts.items()},
+        "key": entry.key,
+        "valid": relative(entry.valid, root) if entry.valid else None,
+        "split": entry.split,
+    }
+
+
 def thumbnail(image_HWC: NDArray[Any], side: int = 32) -> NDArray[np.uint8]:
     """The image in `side` × `side` greys, each the mean of the pixels it stands for, from lowest to highest."""
     height, width = image_HWC.shape[:2]
     # Of large images some pixels are enough, and cost less than all.
     few = image_HWC[:: max(1, height // (8 * side)), :: max(1, width // (8 * side))]
     grey_hw = few.mean(axis=2, dtype=np.float32) if few.shape[2] > 1 else few[:, :, 0].astype(np.float32)
-    rows, columns = (np.arange(side) * n // side for n in grey_hw.shape)
-    sums = np.add.reduceat(np.add.reduceat(grey_hw, rows, axis=0), columns, axis=1)
-    counts = np.maximum(1, np.diff(rows, append=grey_hw.shape[0]))[:, None] * np.maximum(
-        1, np.diff(columns, append=grey_hw.shape[1])
-    )
-    means = sums / counts
+    down, across = (_means(n, side) for n in grey_hw.shape)
+    means = down @ grey_hw @ across.T
     low, high = means.min(), means.max()
     return np.rint((means - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _means(pixels: int, side: int) -> NDArray[np.float32]:
+    """The matrix, side × pixels, that takes the mean of each of `side` parts; one that would have none takes one pixel.
+
+    A product is three times as fast as `np.add.reduceat`, and thumbnails are a tenth of a small file's time.
+    """
+    starts = np.arange(side) * pixels // side
+    counts = np.maximum(1, np.diff(starts, append=pixels))
+    places = np.arange(pixels)
+    inside = (places >= starts[:, None]) & (places < (starts + counts)[:, None])
+    return (inside / counts[:, None]).astype(np.float32)
 
 
 def _mask(entry: Entry, place: Place) -> Mask:
@@ -134,7 +149,8 @@ def _statistics(image_HWC: NDArray[Any]) -> tuple[float, float, tuple[float, ...
         flat = image_HWC.reshape(-1, image_HWC.shape[2]).astype(np.float64)
         return float(flat.min()), float(flat.max()), tuple(flat.mean(axis=0).tolist()), tuple(flat.std(axis=0).tolist())
     # A histogram holds all there is to know of 8 bits, and costs a fifth of the float route.
-    histogram = np.stack([np.bincount(channel.ravel(), minlength=256) for channel in np.moveaxis(image_HWC, 2, 0)])
+    channels = (image_HWC[:, :, channel].ravel() for channel in range(image_HWC.shape[2]))
+    histogram = np.array([np.bincount(channel, minlength=256) for channel in channels])
     levels, shares = np.arange(256), histogram / histogram.sum(axis=1, keepdims=True)
     mean = shares @ levels
     std = np.sqrt(np.maximum(0, shares @ levels**2 - mean**2))
@@ -154,33 +170,15 @@ def count(values_HW: NDArray[Any], invalid_HW: NDArray[np.bool_] | None = None) 
 
 def _mask_content(entry: Entry, place: Place) -> str:
     files = sources[entry.source].files(place)
-    content = _content(files, entry.page, several=place.mask.is_dir())
+    content = _content(files, entry.page, several=files != [place.mask])
     if entry.key is None and entry.valid is None:
         return content
-    return _hash(f"{content} {entry.key} {_content([entry.valid], None) if entry.valid else ''}".encode())
+    return hashed(f"{content} {entry.key} {_content([entry.valid], None) if entry.valid else ''}".encode())
 
 
 def _content(paths: Sequence[Path], page: int | None, *, several: bool = False) -> str:
     """A hash of a file or of several, or of a page of them."""
-    if paths and is_picture_folder(paths[0]):  # as Zarr is; its pages are told apart by their number
-        inside = sorted(part for path in paths for part in path.rglob("*") if part.is_file())
-        return _hash(" ".join([f"{page}", *(_hash(part.read_bytes()) for part in inside)]).encode())
-    if page is None and not several and len(paths) == 1:
-        return _hash(paths[0].read_bytes())
-    if page is None:
-        return _hash(" ".join(_hash(path.read_bytes()) for path in paths).encode())
-    whole = []
-    for path in paths:
-        about = path.stat()
-        whole.append(_remembered(path, about.st_size, about.st_mtime_ns))
-    return _hash(f"{' '.join(whole)} {page}".encode())
-
-
-@lru_cache(maxsize=16)
-def _remembered(path: Path, size: int, time: int) -> str:
-    """The hash of a stack, which each of its pages asks for; the size and time only say which file is meant."""
-    return _hash(path.read_bytes())
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=12).hexdigest()
+    hashes = [content_hash(path) for path in paths]
+    if page is not None:
+        return hashed(f"{' '.join(hashes)} {page}".encode())
+    return hashes[0] if len(hashes) == 1 and not several else hashed(" ".join(hashes).encode())

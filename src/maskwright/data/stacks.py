@@ -1,11 +1,11 @@
 """Stacks: files of several pages, each page an image of its own."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 from pathlib import Path
 
 from maskwright.data.layouts import Entry
+from maskwright.data.parallel import ahead
 from maskwright.data.sources import sources
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import STACK_SUFFIXES, pages_in, suffix_of
@@ -23,15 +23,27 @@ def taken_apart(
         DataError: an image and its mask have unlike numbers of pages.
     """
     out: list[Entry] = []
-    with ThreadPoolExecutor(workers) as pool:
-        for job in [pool.submit(_pages, entry) for entry in entries]:
-            try:
-                out += job.result()
-            except MaskwrightError as error:
-                if wrong is None:
-                    raise
-                wrong(error)
+    stacks = set(STACK_SUFFIXES)
+    chunks = (entries[first : first + 64] for first in range(0, len(entries), 64))
+    for chunk in ahead(lambda chunk: [_taken_apart(entry, stacks) for entry in chunk], chunks, workers):
+        for found in chunk:
+            if isinstance(found, list):
+                out += found
+            elif wrong is None:
+                raise found
+            else:
+                wrong(found)
     return out
+
+
+def _taken_apart(entry: Entry, stacks: Set[str]) -> list[Entry] | MaskwrightError:
+    """The pages of an entry, or what is wrong with it."""
+    if not any(path.suffix.lower() in stacks for path in (entry.image, entry.mask) if path):
+        return [entry]
+    try:
+        return _pages(entry)
+    except MaskwrightError as error:
+        return error
 
 
 def _pages(entry: Entry) -> list[Entry]:

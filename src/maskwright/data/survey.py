@@ -4,7 +4,6 @@ Told to be strict it stops at the first fault, as training must; else it goes on
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,18 @@ from maskwright.data.layouts.folders import paired_folders
 from maskwright.data.layouts.name_lists import by_lists
 from maskwright.data.measure import Measured, count, measure
 from maskwright.data.names import matches, relative, unique_names
+from maskwright.data.parallel import ahead
+from maskwright.data.remembered import Key, Remembered, key_of
 from maskwright.data.sample import Sample, Samples
 from maskwright.data.sources import sources
 from maskwright.data.stacks import taken_apart
 from maskwright.errors import DataError, MaskwrightError
-from maskwright.files import read_mask
+from maskwright.files import is_folder, read_mask
 
 Progress = Callable[[int, int], None]
+
+CHUNK = 16
+"""Entries measured by a thread before it asks for more: asking costs as much as a tenth of a small file."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,7 @@ def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
     if stated.images is None or stated.masks is None:
         return recognise(root)
     for folder in (root / stated.images, root / stated.masks):
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise DataError(f"{dataset_file.NAME} names the folder {folder}, which does not exist.")
     pairs = paired_folders(root / stated.images, root / stated.masks)
     if pairs is None:
@@ -242,6 +246,8 @@ def _settled(entries: Iterable[Entry], root: Path, patterns: Sequence[str], faul
 
 def _left_out(entry: Entry, root: Path, patterns: Sequence[str]) -> bool:
     """Whether a pattern means the image or its mask; of a page, its own name or that of the whole stack."""
+    if not patterns:
+        return False
     whole = tuple(path for path in (entry.image, entry.mask) if path)
     return any(matches(path, root, patterns) for path in {*whole, *entry.shown})
 
@@ -251,21 +257,37 @@ def _seen(
 ) -> list[Seen]:
     names = unique_names([entry.shown[0] for entry in entries], root)
     seen: list[Seen] = []
-    with ThreadPoolExecutor(workers) as pool:  # decoders release the interpreter lock
-        jobs = [pool.submit(measure, root, entry, name, table) for entry, name in zip(entries, names, strict=True)]
-        try:
-            for entry, job in zip(entries, jobs, strict=True):
-                try:
-                    seen.append(Seen(entry, job.result()))
-                except MaskwrightError as error:
-                    faults.add(error)
-                    seen.append(Seen(entry, error=error))
+    jobs = list(zip(entries, names, strict=True))
+    with Remembered(root) as remembered:
+        chunks = (jobs[first : first + CHUNK] for first in range(0, len(jobs), CHUNK))
+        for ones, fresh in ahead(lambda chunk: _looked_at(root, chunk, table, remembered), chunks, workers):
+            remembered.put(fresh)
+            for one in ones:
+                if one.error is not None:
+                    faults.add(one.error)
+                seen.append(one)
                 if progress:
                     progress(len(seen), len(jobs))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
     return seen
+
+
+def _looked_at(
+    root: Path, chunk: list[tuple[Entry, str]], table: dict[str, int], remembered: Remembered
+) -> tuple[list[Seen], dict[Key, Measured]]:
+    """The entries, measured or remembered, and what is new of them."""
+    seen: list[Seen] = []
+    fresh: dict[Key, Measured] = {}
+    for entry, name in chunk:
+        try:
+            key = key_of(root, entry, table)
+            if key is None or (measured := remembered.get(key, entry, name)) is None:
+                measured = measure(root, entry, name, table)
+                if key is not None:
+                    fresh[key] = measured
+            seen.append(Seen(entry, measured))
+        except MaskwrightError as error:
+            seen.append(Seen(entry, error=error))
+    return seen, fresh
 
 
 def _in_colour(root: Path, seen: list[Seen], *, asked_for: bool) -> list[Seen]:

@@ -6,12 +6,15 @@ itself.
 ...     image_HWC = read_image(path)
 """
 
+from maskwright.files.archive_index import UNPACK
+from maskwright.files.archives import ARCHIVE_SUFFIXES, is_archive, members
 from maskwright.files.georeference import Georeference, read_georeference
 from maskwright.files.images import Picture, axes_in, read_header, read_image, read_picture, write_image
-from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
+from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in, has_files
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.names import stem, suffix_of
 from maskwright.files.opening import MAX_PIXELS, is_picture_folder, pages_in
+from maskwright.files.places import content_hash, folders_in, hashed, is_file, is_folder, open_file, read_bytes, stamp
 from maskwright.files.readers import Reader, readers
 from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
 from maskwright.files.stored import Header, Stored
@@ -19,9 +22,11 @@ from maskwright.files.validity import read_alpha, valid_pixels
 from maskwright.files.windows import read_window
 
 __all__ = [
+    "ARCHIVE_SUFFIXES",
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "STACK_SUFFIXES",
+    "UNPACK",
     "Georeference",
     "Header",
     "Mask",
@@ -30,12 +35,22 @@ __all__ = [
     "Reader",
     "Stored",
     "axes_in",
+    "content_hash",
     "decode_runs",
     "encode_runs",
     "files_in",
+    "folders_in",
+    "has_files",
+    "hashed",
+    "is_archive",
+    "is_file",
+    "is_folder",
     "is_picture_folder",
+    "members",
+    "open_file",
     "pages_in",
     "read_alpha",
+    "read_bytes",
     "read_georeference",
     "read_header",
     "read_image",
@@ -44,6 +59,7 @@ __all__ = [
     "read_run_lengths",
     "read_window",
     "readers",
+    "stamp",
     "stem",
     "suffix_of",
     "valid_pixels",

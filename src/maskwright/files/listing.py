@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from maskwright.errors import ReadError
+from maskwright.files.archives import folder_inside
 from maskwright.files.opening import is_picture_folder
 from maskwright.files.readers import Reader, paged, readers
 
@@ -50,13 +51,17 @@ def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> 
     img10.
 
     Subfolders are not entered; one that is a picture, as `cells.zarr`, counts as a file. Hidden files and what file
-    managers leave behind are passed over.
+    managers leave behind are passed over. An archive is a folder: `files_in("train-0000.tar")` gives
+    `train-0000.tar/000017.jpg` and so on.
 
     Raises:
         ReadError: there is no such folder.
     """
     folder = Path(folder)
-    wanted = tuple({f".{suffix.lstrip('.').lower()}" for suffix in suffixes})
+    wanted = _endings(suffixes)
+    if (packed := folder_inside(folder)) is not None:
+        names = [name for name in packed[0] if _wanted(name, wanted)]
+        return [folder / name for name in sorted(names, key=_natural)]
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if _wanted(entry.name, wanted) and _is_picture(entry)]
@@ -67,6 +72,22 @@ def files_in(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> 
     except OSError as error:
         raise ReadError(f"{folder} cannot be listed ({error.strerror}). Check its permissions.") from error
     return [folder / name for name in sorted(names, key=_natural)]
+
+
+def has_files(folder: str | Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> bool:
+    """Whether `files_in` would list any: without looking at all of them."""
+    wanted = _endings(suffixes)
+    if (packed := folder_inside(folder)) is not None:
+        return any(_wanted(name, wanted) for name in packed[0])
+    try:
+        with os.scandir(folder) as entries:
+            return any(_wanted(entry.name, wanted) and _is_picture(entry) for entry in entries)
+    except OSError:
+        return bool(files_in(folder, suffixes))  # says what is wrong
+
+
+def _endings(suffixes: Collection[str]) -> tuple[str, ...]:
+    return tuple({f".{suffix.lstrip('.').lower()}" for suffix in suffixes})
 
 
 def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:

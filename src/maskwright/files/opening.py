@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from maskwright.errors import ReadError
+from maskwright.files.archives import Inside, inside, open_quickly
 from maskwright.files.axes import checked
 from maskwright.files.readers import Reader, archived, of_folders, paged, readers
 from maskwright.files.stored import Stored
@@ -93,27 +94,42 @@ def _folder_reader(path: Path) -> type[Reader] | None:
 
 
 @contextmanager
-def _stream(path: Path) -> Iterator[BinaryIO]:
-    """What readers take: a file, a folder that counts as one, or a part of an archive of arrays."""
-    if path.is_dir() and (reader := _folder_reader(path)) is not None:
-        yield _Folder(path, reader)
-    elif path.parent.is_file():
-        with path.parent.open("rb") as file:
-            if (archive := archived(_reader_for(file))) is None:
-                raise FileNotFoundError
-            yield archive.member(file, path.name)
-    else:
-        with path.open("rb") as file:
+def _stream(path: Path, packed: Inside | None) -> Iterator[BinaryIO]:
+    """What readers take: a file, of the disk or of an archive, a folder that counts as one, or one of several arrays in
+    a file.
+    """
+    if packed is not None:
+        with packed.open() as file:
             yield file
+        return
+    # Tried, not asked first: asking costs as much as opening a small file.
+    try:
+        file = open_quickly(path)
+    except (IsADirectoryError, PermissionError):  # Windows calls a folder a lack of permission
+        if not path.is_dir() or (reader := _folder_reader(path)) is None:
+            raise
+        yield _Folder(path, reader)
+        return
+    except (NotADirectoryError, FileNotFoundError):
+        if not path.parent.is_file():
+            raise FileNotFoundError from None
+        with path.parent.open("rb") as file:
+            if (arrays := archived(_reader_for(file))) is None:
+                raise FileNotFoundError from None
+            yield arrays.member(file, path.name)
+        return
+    with file:
+        yield file
 
 
 @contextmanager
 def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
     """The file, open for the length of a block; what goes wrong there is a `ReadError` that names it."""
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
     name = path if page is None else f"{path}, page {page},"
+    packed = inside(path)  # what is wrong with an archive is told as such
     try:
-        with _stream(path) as file:
+        with _stream(path, packed) as file:
             yield file
     except ReadError as error:
         raise ReadError(f"{name} {error}") from error.__cause__

@@ -13,10 +13,12 @@ import torch
 from maskwright._version import __version__
 from maskwright.anysize import fitted
 from maskwright.data import cache
+from maskwright.data.cache import Decoder
 from maskwright.data.dataset import Crops, Finish
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.randomness import number
-from maskwright.data.sample import Samples
+from maskwright.data.room import demand_room, room_for, shown
+from maskwright.data.sample import Sample, Samples
 from maskwright.devices import cores
 from maskwright.errors import SettingError
 from maskwright.losses import build as build_loss
@@ -49,13 +51,15 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
     torch.manual_seed(number(decided.seed, "weights"))
     decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
     borders = decided.loss.border.plain() if decided.loss.border else None
-    train = decode(folder / "cache" / "train", part=samples.part("train"), borders=borders, progress=progress)
+    room = room_for(folder / "cache", decided.training.cache_gb).bytes
+    train = decode(
+        folder / "cache" / "train", part=samples.part("train"), borders=borders, limit=room, progress=progress
+    )
     loss = build_loss(decided.loss)
     validation = None
-    if part := samples.part("val"):
-        settings = decided.training.validation
-        every = max(1, -(-len(part) // settings.images))  # evenly spread: neighbours in a list are often alike
-        held_out = decode(folder / "cache" / "val", part=part[::every])
+    if part := _held_out(samples, decided):
+        left = room - sum(_decoder(samples, decided).bytes_each[: train.kept])
+        held_out = decode(folder / "cache" / "val", part=part, limit=max(0, left))
         validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
     return Job(
         network=_network(folder, decided.model),
@@ -77,6 +81,40 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
         # A crop costs a CPU step nothing; a GPU would wait for it.
         workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() - 1)),
     )
+
+
+def housed(folder: Path, samples: Samples, decided: Plan) -> Plan:
+    """The plan, with a reason why not all images are decoded once and for all, if the disk has no room for that.
+
+    Raises:
+        SettingError: more was asked for than the disk has.
+    """
+    place = folder / "cache"
+    room = room_for(place, decided.training.cache_gb)
+    needed = sum(_decoder(samples, decided).bytes_each)
+    needed += sum(Decoder(samples, tuple(_held_out(samples, decided)), decided.preprocess, None).bytes_each)
+    demand_room(place, min(needed, room.bytes))
+    reasons = {key: reason for key, reason in decided.reasons.items() if key != "training.cache_gb"}
+    if needed > room.bytes:
+        reasons["training.cache_gb"] = (
+            f"{room.reason}: of {shown(needed)} of decoded images at most {shown(room.bytes)} are kept, the others "
+            "decoded whenever they are needed"
+        )
+    elif decided.training.cache_gb is not None:
+        reasons["training.cache_gb"] = room.reason
+    return decided.model_copy(update={"reasons": reasons})
+
+
+def _decoder(samples: Samples, decided: Plan) -> Decoder:
+    borders = decided.loss.border.plain() if decided.loss.border else None
+    return Decoder(samples, tuple(samples.part("train")), decided.preprocess, borders)
+
+
+def _held_out(samples: Samples, decided: Plan) -> list[Sample]:
+    """The images that are validated on."""
+    part = samples.part("val")
+    every = max(1, -(-len(part) // decided.training.validation.images))
+    return part[::every]  # evenly spread: neighbours in a list are often alike
 
 
 def _network(folder: Path, record: UNetRecord) -> UNet:

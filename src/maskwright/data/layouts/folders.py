@@ -13,6 +13,7 @@ class PairedFolders:
     """`images/` and `masks/`, or names that mean the same; `valid.txt` and the like may name each part's images."""
 
     rank = 30
+    archives = True
 
     def __call__(self, root: Path) -> Pairs | None:
         """The pairs, or None if one of the folders is missing or holds no picture."""
@@ -32,6 +33,7 @@ class OneFolder:
     """Images and masks side by side: `NAME.jpg` with `NAME_mask.png`."""
 
     rank = 40
+    archives = True
 
     def __call__(self, root: Path) -> Pairs | None:
         """The pairs, or None if no file's name says that it is a mask of another."""

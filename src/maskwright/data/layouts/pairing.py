@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from maskwright.data.layouts.registry import Entry
-from maskwright.files import files_in
+from maskwright.files import folders_in, has_files, is_folder
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "inputs", "input", "jpegimages", "photos", "frames", "x")
 MASK_FOLDERS = (
@@ -66,19 +66,19 @@ def pair(
 
 def subfolder(root: Path, names: Iterable[str]) -> Path | None:
     """The folder's first child folder with one of these names, whatever their case; rather one with pictures in it."""
-    if not root.is_dir():
+    if not is_folder(root):
         return None
-    children = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
+    children = {path.name.lower(): path for path in folders_in(root)}
     found = [children[name] for name in names if name in children]
     # Pascal VOC has Annotations/ full of XML beside SegmentationClass/.
-    return next((folder for folder in found if files_in(folder) or splits_in(folder)), found[0] if found else None)
+    return next((folder for folder in found if has_files(folder) or splits_in(folder)), found[0] if found else None)
 
 
 def splits_in(root: Path) -> dict[str, Path]:
     """Child folders that are called train, val, test or the like, by the split they stand for."""
     found: dict[str, Path] = {}
-    for path in sorted(root.iterdir()) if root.is_dir() else []:
-        if path.is_dir() and (split := SPLITS.get(path.name.lower())):
+    for path in folders_in(root) if is_folder(root) else []:
+        if split := SPLITS.get(path.name.lower()):
             found.setdefault(split, path)
     return found
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from maskwright.data.names import page_path
 from maskwright.errors import DataError
+from maskwright.files import is_archive, members
 from maskwright.registry import Registry
 
 
@@ -56,7 +57,10 @@ class Pairs:
 
 
 class Layout(Protocol):
-    """Looks at a folder and pairs what lies there, or says nothing."""
+    """Looks at a folder and pairs what lies there, or says nothing.
+
+    One that looks only through `maskwright.files` says so with `archives = True`, and is asked about archives, too.
+    """
 
     rank: int
     """Layouts are asked in this order; the more particular one goes first."""
@@ -74,15 +78,23 @@ def recognise(root: Path) -> tuple[str, Pairs]:
     Raises:
         DataError: the folder is missing, empty, or laid out in no known way.
     """
-    if not root.is_dir():
+    packed = is_archive(root)
+    if not packed and not root.is_dir():
         raise DataError(f"{root} is not a folder. Give the folder that holds your images and masks.")
     for name, layout in sorted(layouts.items(), key=lambda item: item[1].rank):
+        if packed and not getattr(layout, "archives", False):
+            continue
         if found := layout(root):
             return name, found
     raise DataError(_nothing(root))
 
 
 def _nothing(root: Path) -> str:
+    if is_archive(root):
+        return (
+            f"No images with masks were found in {root}, {len(members(root))} files. Members of equal key belong "
+            "together, as 000017.jpg and 000017.png, or lie in it as images/ and masks/ with equal file names."
+        )
     inside = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir() if path.name[0] != ".")
     if not inside:
         return f"{root} is empty. It should hold images and masks, as folders images/ and masks/ with equal file names."

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from maskwright.data.layouts.pairing import IMAGE_FOLDERS, MASK_FOLDERS, pair, splits_in, subfolder
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
-from maskwright.files import files_in
+from maskwright.files import files_in, folders_in, has_files
 
 
 class SplitFolders:
     """One pair of folders a split. A split without a masks folder is kept as images to predict on."""
 
     rank = 20
+    archives = True
 
     def __call__(self, root: Path) -> Pairs | None:
         """The pairs of all splits, or None if there is no split with masks."""
@@ -20,7 +21,7 @@ class SplitFolders:
         masks_alone: list[Path] = []
         places = []
         for split, images, masks in _places(root):
-            if masks is None or not files_in(masks):
+            if masks is None or not has_files(masks):
                 entries += [Entry(path, None, split) for path in files_in(images)]
                 continue
             found, lone_images, lone_masks = pair(files_in(images), files_in(masks), split)
@@ -43,15 +44,15 @@ def _places(root: Path) -> Iterator[tuple[str, Path, Path | None]]:
     for split, folder in splits_in(root).items():
         if inner := subfolder(folder, IMAGE_FOLDERS):
             yield split, inner, subfolder(folder, MASK_FOLDERS)
-        elif files_in(folder):
+        elif has_files(folder):
             yield split, folder, _annotations_of(root, folder)
 
 
 def _annotations_of(root: Path, folder: Path) -> Path | None:
     """The sibling that holds the masks of a folder: `trainannot`, `train_masks`, `train-labels` …"""
-    for path in sorted(root.iterdir()):
+    for path in folders_in(root):
         rest = path.name.lower().removeprefix(folder.name.lower())
-        if path.is_dir() and rest != path.name.lower() and rest.strip("_- .") in MASK_FOLDERS:
+        if rest != path.name.lower() and rest.strip("_- .") in MASK_FOLDERS:
             return path
     return None
 

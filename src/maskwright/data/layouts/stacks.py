@@ -14,6 +14,7 @@ class Stacks:
     """Volumes beside their labels, told by the end of their names. A test volume without labels is kept."""
 
     rank = 35
+    archives = True
 
     def __call__(self, root: Path) -> Pairs | None:
         """The pairs of stacks, or None if no volume has labels. What the pages are is seen when they are opened."""

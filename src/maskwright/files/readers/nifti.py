@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import os
 import struct
 import threading
 import zlib
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO, ClassVar, Final, cast
 import numpy as np
 
 from maskwright.errors import ReadError
+from maskwright.files.archives import identity
 from maskwright.files.axes import Slices, Volume
 from maskwright.files.extras import needed
 from maskwright.files.georeference import Georeference, georeferenced
@@ -154,7 +154,7 @@ def _placing(header: Any, first: int) -> Any:
     return place
 
 
-_kept: Final[dict[tuple[int, ...], bytes]] = {}
+_kept: Final[dict[tuple[object, ...], bytes]] = {}
 _lock: Final = threading.Lock()
 
 
@@ -162,13 +162,10 @@ def _unzipped(file: BinaryIO, end: int) -> BinaryIO:
     """The file without its gzip, up to a byte; small volumes are unzipped once for all their slices."""
     file.seek(0)
     stream = gzip.GzipFile(fileobj=file)
-    try:
-        about = os.fstat(file.fileno())
-    except (OSError, io.UnsupportedOperation):  # no file of the disk
+    if (key := identity(file)) is None:
         return cast("BinaryIO", stream)
     if end > KEPT_BYTES // 2:
         return cast("BinaryIO", stream)
-    key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
     with _lock:
         data = _kept.get(key)
     if data is None:

@@ -2,13 +2,13 @@
 `case_07.npz/image`.
 """
 
-import io
 from typing import BinaryIO, ClassVar, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
 
 from maskwright.errors import ReadError
+from maskwright.files.archives import identity
 from maskwright.files.axes import Volume
 from maskwright.files.rawarrays import RawArray
 from maskwright.files.readers import readers
@@ -118,8 +118,4 @@ def _volume(file: BinaryIO) -> Volume:
 
 def _size(file: BinaryIO) -> int | None:
     """The bytes of the file; None for what is unpacked on the way, where only reading tells."""
-    try:
-        file.fileno()
-    except (OSError, io.UnsupportedOperation):
-        return None
-    return file.seek(0, 2)
+    return None if identity(file) is None else file.seek(0, 2)

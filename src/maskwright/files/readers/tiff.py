@@ -1,8 +1,6 @@
 """TIFF as microscopes, scanners and maps write it: strips, tiles, every compression, any number of bands and pages."""
 
-import io
 import math
-import os
 import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final, cast
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, Final, cast
 import numpy as np
 
 from maskwright.errors import ReadError
+from maskwright.files.archives import identity
 from maskwright.files.axes import Slices, Volume
 from maskwright.files.encoding import FILLER
 from maskwright.files.geotiff import nodata_of, place_of
@@ -196,11 +195,8 @@ def _tiff(file: BinaryIO) -> "TiffFile":
 
 def _known_stack(file: BinaryIO) -> Stack:
     """The stack in a file, looked through once for all its pages."""
-    try:
-        about = os.fstat(file.fileno())
-    except (OSError, io.UnsupportedOperation):  # no file of the disk
+    if (key := identity(file)) is None:
         return _stack(_tiff(file), file)
-    key = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
     if (stack := _seen.get(key)) is None:
         if len(_seen) >= 64:
             _seen.clear()
@@ -209,7 +205,7 @@ def _known_stack(file: BinaryIO) -> Stack:
 
 
 # Reading a stack page by page would otherwise go through all its pages each time.
-_seen: Final[dict[tuple[int, ...], Stack]] = {}
+_seen: Final[dict[tuple[object, ...], Stack]] = {}
 
 
 def _stack(tiff: "TiffFile", file: BinaryIO) -> Stack:
