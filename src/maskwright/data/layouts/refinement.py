@@ -2,7 +2,7 @@
 channels.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +71,10 @@ def _with_fields_of_view(root: Path, pairs: Pairs) -> Pairs:
         for folder, files in tree(root)
         if files and folder not in used and folder != root and folder.name.lower() in _MAYBE_FIELDS | _FIELDS
     ]
-    believed = [folder for folder in folders if _is_field_of_view(folder, pairs.entries)]
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for folder in folders:
+        by_name[folder.name].append(folder)
+    believed = [folder for same in by_name.values() if _are_fields_of_view(same, pairs.entries) for folder in same]
     if not believed:
         return pairs
     shown = ", ".join(relative(folder, root) for folder in believed)
@@ -82,21 +85,22 @@ def _with_fields_of_view(root: Path, pairs: Pairs) -> Pairs:
     return replace(pairs, entries=_attached(pairs.entries, believed), notes=(*pairs.notes, note))
 
 
-def _is_field_of_view(folder: Path, entries: Sequence[Entry]) -> bool:
-    found = [entry for entry in _attached(entries, [folder]) if entry.valid]
+def _are_fields_of_view(folders: Sequence[Path], entries: Sequence[Entry]) -> bool:
+    found = [entry for entry in _attached(entries, folders) if entry.valid]
     return shows_field_of_view([(entry.image, entry.valid) for entry in _few(found) if entry.valid])
 
 
 def _attached(entries: Sequence[Entry], folders: Sequence[Path]) -> tuple[Entry, ...]:
-    """The entries with the file of those folders that is called as the image; where there is a folder beside the
-    images for each part, that of the part.
-    """
+    """The entries with the file that is called as the image, of the folder that stands beside the image's or above."""
+    below: dict[Path, list[Path]] = defaultdict(list)
+    for entry in entries:
+        for parent in entry.image.parents:
+            below[parent].append(entry.image)
     valid_of: dict[Path, Path] = {}
     for folder in folders:
-        near = [e.image for e in entries if len(folders) == 1 or e.image.is_relative_to(folder.parent)]
-        found, _, _ = pair(near, files_in(folder))
+        found, _, _ = pair(below[folder.parent], files_in(folder))
         valid_of |= {entry.image: entry.mask for entry in found if entry.mask}
-    return tuple(replace(entry, valid=valid_of.get(entry.image, entry.valid)) for entry in entries)
+    return tuple(replace(entry, valid=valid_of[entry.image]) if entry.image in valid_of else entry for entry in entries)
 
 
 def _with_bands(root: Path, pairs: Pairs) -> Pairs:
