@@ -51,7 +51,7 @@ class Nested:
                 entries += found
                 images_alone += lone_images
                 masks_alone += lone_masks
-            elif split:
+            elif split and (raw.images or not inner):
                 bare.append((split, group))
             else:
                 images_alone += raw.images
