@@ -24,7 +24,8 @@ def scenes(paint):
     ("bands", "order"),
     [
         (["_c0", "_c1"], [0, 1]), (["_0000", "_0001", "_0002"], [0, 1, 2]), (["_ch00", "_ch01"], [0, 1]),
-        (["_B10", "_B02", "_B8A"], [1, 2, 0]), (["_blue", "_green", "_nir", "_red"], [3, 1, 0, 2]), (["_w1", "_w2"], [0, 1]),
+        (["_B10", "_B02", "_B8A"], [1, 2, 0]), (["_blue", "_green", "_nir", "_red"], [3, 1, 0, 2]),
+        (["_w1", "_w2"], [0, 1]),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("places", [{}, {"image": "train/images/{}{}.png", "mask": "train/masks/{}_mask.png"},

@@ -28,11 +28,14 @@ CASES = {
     "patients": ["p1/image.png p1/mask.png -", "p2/image.png p2/mask.png -"],
     "patients of names": ["p1/p1.tif p1/p1_mask.tif -", "p2/p2.tif p2/p2_mask.tif -"],
     "sequences": ["s1/img/01.jpg s1/gt/01.png -", "s2/img/01.jpg s2/gt/01.png -", "s2/img/02.jpg s2/gt/02.png -"],
-    "parts of cities": ["train/ulm/images/a.png train/ulm/masks/a.png train", "val/bonn/images/a.png val/bonn/masks/a.png val"],
-    "cities of parts": ["images/train/ulm/a.png masks/train/ulm/a.png train", "images/val/ulm/a.png masks/val/ulm/a.png val"],
+    "parts of cities": ["train/ulm/images/a.png train/ulm/masks/a.png train",
+        "val/bonn/images/a.png val/bonn/masks/a.png val"],
+    "cities of parts": ["images/train/ulm/a.png masks/train/ulm/a.png train",
+        "images/val/ulm/a.png masks/val/ulm/a.png val"],
     "spelled together": ["train_images/a.png train_masks/a.png train", "val_images/b.png val_masks/b.png val"],
     "the other way": ["images_train/a.png labels_train/a.png train", "images_test/b.png - test"],
-    "camels": ["TrainDataset/image/a.png TrainDataset/mask/a.png train", "TestDataset/Kvasir/images/b.png TestDataset/Kvasir/masks/b.png test"],
+    "camels": ["TrainDataset/image/a.png TrainDataset/mask/a.png train",
+        "TestDataset/Kvasir/images/b.png TestDataset/Kvasir/masks/b.png test"],
     "unlike names in a case": ["p1/images/scan.png p1/labels/drawn.png -", "p2/images/scan2.png p2/labels/x.png -"],
 }  # fmt: skip
 

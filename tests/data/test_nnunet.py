@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from maskwright.data.index import index
 from maskwright.data.layouts import recognise
@@ -43,8 +44,6 @@ def test_raw_data_are_read_with_their_channels_and_classes(raw):
     assert first.bands == (first.image.replace("_0000", "_0001"),)
     assert first.channels == 2
     channels = [paint.root / path for path in (first.image, *first.bands)]
-    from PIL import Image
-
     np.testing.assert_array_equal(samples.image(first), np.stack([np.array(Image.open(p)) for p in channels], axis=2))
     assert [(s.split, s.mask, len(s.bands)) for s in samples.samples][-1] == ("test", None, 1)
     assert set(samples.labels_of(first).ravel().tolist()) == {0, 1, 2, 255}
@@ -87,7 +86,7 @@ def test_regions_that_share_no_value_need_no_order(raw):
 
 @pytest.mark.parametrize("order", [None, [1, 2], "123"])
 def test_regions_without_an_order_are_refused(order, raw):
-    with pytest.raises(DataError, match="regions_class_order does not say.* 3 regions"):
+    with pytest.raises(DataError, match=r"regions_class_order does not say.* 3 regions"):
         recognise(raw({**ABOUT, "labels": REGIONS, "regions_class_order": order}).root)
 
 

@@ -73,7 +73,10 @@ WORLDS = {
     "lists": [_with(_each("train/{}.png", "trainannot/{}.png"), train_txt="train/a.png trainannot/a.png\n")],
     "carvana": [_each("train_hq/{}.jpg", "train_masks/{}_mask.gif")],
     "voc": [
-        _with(_each("JPEGImages/{}.jpg", "SegmentationClass/{}.png"), ImageSets__Segmentation__train_txt="a\nb1\nc22\n"),
+        _with(
+            _each("JPEGImages/{}.jpg", "SegmentationClass/{}.png"),
+            ImageSets__Segmentation__train_txt="a\nb1\nc22\n",
+        ),
         _with(
             _each("VOCdevkit/VOC2012/JPEGImages/{}.jpg", "VOCdevkit/VOC2012/SegmentationClass/{}.png"),
             VOCdevkit__VOC2012__ImageSets__Segmentation__train_txt="a\n",
@@ -181,7 +184,9 @@ def test_the_layout_that_is_stated_is_the_only_one_asked(name, number, paint, mo
 def test_a_stated_layout_that_does_not_fit_is_told_with_those_that_do(paint):
     WORLDS["paired_folders"][0](paint)
     paint.write("dataset.yaml", "layout: stacks\n")
-    with pytest.raises(DataError, match="layout: stacks, but .*Volumes beside their labels.* could be read as paired_"):
+    with pytest.raises(
+        DataError, match=r"layout: stacks, but .*Volumes beside their labels.* could be read as paired_"
+    ):
         index(paint.root)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maskwright.data.layouts.looking import Told, files_in, folders_in, looking, told, tree
-from maskwright.data.layouts.refinement import field_of_view_taken_for_labels, refined
+from maskwright.data.layouts.refinement import demand_one_folder_of_masks, field_of_view_taken_for_labels, refined
 from maskwright.data.layouts.registry import Entry, Layout, Pairs, layouts
 from maskwright.data.layouts.words import meaning
 from maskwright.data.names import relative
@@ -47,7 +47,10 @@ def recognise(root: Path, given: Told | None = None) -> tuple[str, Pairs]:
         valid = stated_valid(root)
         with looking(hidden=valid):
             name, pairs = _only(root, given.layout) if given.layout else _best(root)
-        return name, refined(root, pairs, valid)
+        pairs = refined(root, pairs, valid)
+        if not given.layout and not pairs.marks:
+            demand_one_folder_of_masks(root, pairs)
+        return name, pairs
 
 
 def stated_valid(root: Path) -> list[Path]:
@@ -140,7 +143,7 @@ def _ranked(root: Path) -> list[Candidate]:
         return []
     best = max(candidate.score for candidate in candidates)
     alike = [candidate for candidate in candidates if candidate.score >= best - NEAR]
-    rest = [candidate for candidate in candidates if candidate not in alike]
+    rest = [candidate for candidate in candidates if candidate.score < best - NEAR]
     return [*sorted(alike, key=lambda one: one.rank), *sorted(rest, key=lambda one: -one.score)]
 
 
@@ -152,7 +155,8 @@ def _explained(pairs: Pairs, pictures: set[Path]) -> float:
 
 
 def _files(entry: Entry) -> Iterable[Path]:
-    yield from (entry.image, *entry.bands, *entry.rivals, *entry.parts.values())
+    # A rival is not explained: it must be left out.
+    yield from (entry.image, *entry.bands, *entry.parts.values())
     if entry.valid:
         yield entry.valid
     if entry.mask:

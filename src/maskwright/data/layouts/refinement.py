@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from maskwright.data.classes import CLASS_LISTS
 from maskwright.data.layouts.evidence import shows_field_of_view
-from maskwright.data.layouts.looking import files_in, told, tree
+from maskwright.data.layouts.looking import files_in, folders_in, told, tree
 from maskwright.data.layouts.pairing import pair
 from maskwright.data.layouts.registry import Entry, Pairs
-from maskwright.data.layouts.words import band_of
+from maskwright.data.layouts.words import band_of, meaning
 from maskwright.data.names import relative
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import read_header
@@ -19,6 +20,7 @@ from maskwright.files import read_header
 _MAYBE_FIELDS = {"mask", "masks"}
 _FIELDS = {"fov", "fovs", "fov_mask", "fov_masks", "roi", "rois", "valid_mask", "valid_masks", "field_of_view"}
 _LOOKED_AT = 4
+_FOLDERS_LOOKED_AT = 50
 
 
 def refined(root: Path, pairs: Pairs, valid: Sequence[Path]) -> Pairs:
@@ -42,6 +44,31 @@ def field_of_view_taken_for_labels(pairs: Pairs) -> list[Path]:
     few = _few(plain)
     seen = shows_field_of_view([(entry.image, entry.mask) for entry in few if entry.mask])
     return sorted(folders) if seen else []
+
+
+def demand_one_folder_of_masks(root: Path, pairs: Pairs) -> None:
+    """Nothing, or an error if beside the folder of masks there is another one whose files are called as the images.
+
+    Raises:
+        DataError: so it is; names both and what to state.
+    """
+    plain = [entry for entry in pairs.entries if entry.mask and entry.source == "mask_file"]
+    used = {path.parent for e in pairs.entries for path in (e.image, e.mask, e.valid, *e.bands) if path}
+    for folder in sorted({entry.mask.parent for entry in plain if entry.mask})[:_FOLDERS_LOOKED_AT]:
+        for other in folders_in(folder.parent) if folder != root else []:
+            said = meaning(other.name)
+            if other in used or said.role != "mask" or said.split != meaning(folder.name).split:
+                continue
+            images = [entry.image for entry in plain if entry.mask and entry.mask.parent == folder]
+            if 2 * len(pair(images, files_in(other))[0]) >= len(images):
+                shown = [relative(path, root) for path in (images[0].parent, folder, other)]
+                raise DataError(
+                    f"Both {shown[1]} and {shown[2]} hold files that are called as the images in {shown[0]}. Say in "
+                    f"dataset.yaml which are the masks: images: {shown[0]} and masks: {shown[1]}, or masks: "
+                    f"{shown[2]}; or valid: FOLDER if one says where pixels count.",
+                    code="which-masks",
+                    files=shown[1:],
+                )
 
 
 def _few(entries: Sequence[Entry]) -> list[Entry]:
@@ -131,13 +158,25 @@ def _with_channels(root: Path, pairs: Pairs) -> Pairs:
     counts = Counter(_channels(entry.mask) for entry in _few(plain) if entry.mask)
     if not counts or (channels := counts.most_common(1)[0][0]) in {0, 1, 3}:
         return pairs
-    entries = tuple(replace(e, source="class_channels") if e in set(plain) else e for e in pairs.entries)
-    classes = pairs.classes or {"background": (0,)} | {f"class_{n}": (n,) for n in range(1, channels + 1)}
+    entries = tuple(
+        replace(e, source="class_channels") if e.mask and e.source == "mask_file" else e for e in pairs.entries
+    )
+    classes = pairs.classes or {name: (n,) for n, name in enumerate(_channel_names(root, channels))}
     note = (
         f"masks have {channels} channels, each taken as a class; where they overlap, the smaller one is seen (a "
         "network that gives a pixel several classes is not built here)"
     )
     return replace(pairs, entries=entries, classes=classes, notes=(*pairs.notes, note))
+
+
+def _channel_names(root: Path, channels: int) -> list[str]:
+    """Of the background and the channels, as a list of classes names them with or without the background."""
+    for path in (root / name for name in CLASS_LISTS):
+        lines = path.read_text("utf-8-sig", errors="replace").splitlines() if path.is_file() else []
+        names = [line.strip() for line in lines if line.strip()]
+        if len(set(names)) == len(names) and len(names) in {channels, channels + 1}:
+            return ["background", *names] if len(names) == channels else names
+    return ["background", *(f"class_{number}" for number in range(1, channels + 1))]
 
 
 def _channels(path: Path) -> int:

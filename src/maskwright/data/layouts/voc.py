@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from maskwright.data.classes import CLASS_LISTS
 from maskwright.data.layouts.looking import files_in, folders_in
 from maskwright.data.layouts.pairing import pair, stem_of
 from maskwright.data.layouts.registry import Pairs, layouts
@@ -20,7 +21,6 @@ NAMES = (
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 _LISTS = {"train": "train", "val": "val", "test": "test", "trainval": None}
-_CLASS_LISTS = ("classes.txt", "codes.txt", "class_names.txt", "labels.txt", "labelmap.txt")
 _PUBLISHED = re.compile(r"\d{4}_\d{6}$")
 _LOOKED_AT = 3
 
@@ -69,7 +69,7 @@ class Voc:
 
 def _named(root: Path, pairs: Pairs, in_its_colours: bool) -> Pairs:
     marks = ("JPEGImages", "SegmentationClass")
-    if any((root / name).is_file() for name in _CLASS_LISTS):
+    if any((root / name).is_file() for name in CLASS_LISTS):
         return replace(pairs, marks=marks)
     pairs = replace(pairs, marks=marks, ignored=(IGNORED,) if in_its_colours else ())
     if in_its_colours and all(_PUBLISHED.search(stem_of(entry.image)) for entry in pairs.entries):

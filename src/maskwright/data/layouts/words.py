@@ -9,6 +9,7 @@ from typing import Literal
 
 Role = Literal["image", "mask"]
 
+
 IMAGE_FOLDERS = (
     "images", "image", "imgs", "img", "inputs", "input", "jpegimages", "photos", "frames", "x", "img_dir", "rgb",
 )  # fmt: skip
