@@ -138,8 +138,10 @@ def _by_image_folders(by_stem: Mapping[str, Path], folders: list[Path]) -> Parts
 def _apart(files: list[Path]) -> tuple[list[Path], list[Path]]:
     """Of a folder of both the images, whose names others begin with, and those others."""
     stems = {stem_of(path) for path in files}
-    masks = [path for path in files if any(start in stems for start in _starts(stem_of(path)))]
-    return [path for path in files if path not in set(masks)], masks
+    images, masks = [], []
+    for path in files:
+        (masks if any(start in stems for start in _starts(stem_of(path))) else images).append(path)
+    return images, masks
 
 
 def _by_names(pictures: list[Path], masks: list[Path]) -> tuple[Parts, list[Path]]:

@@ -41,7 +41,7 @@ class OneFolder:
         for way, is_mask in (("end", is_mask_name), ("words", _has_mask_word)):
             files = files_in(root)
             masks = [path for path in files if is_mask(path)]
-            entries, images_alone, masks_alone = pair([path for path in files if path not in set(masks)], masks)
+            entries, images_alone, masks_alone = pair([path for path in files if not is_mask(path)], masks)
             if entries:
                 reason = f"one folder, masks told by the {way} of their names"
                 return by_lists(root, Pairs(tuple(entries), reason, tuple(images_alone), tuple(masks_alone)))

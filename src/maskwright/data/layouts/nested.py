@@ -28,7 +28,7 @@ class _Group:
         if self.masks:
             return _Group(self.others, self.masks)
         masks = [path for path in self.others if told_by_name(path)[0] == "mask"]
-        return _Group([path for path in self.others if path not in set(masks)], masks)
+        return _Group([path for path in self.others if told_by_name(path)[0] != "mask"], masks)
 
 
 class Nested:
