@@ -138,7 +138,8 @@ def _by_image_folders(by_stem: Mapping[str, Path], folders: list[Path]) -> Parts
 def _apart(files: list[Path]) -> tuple[list[Path], list[Path]]:
     """Of a folder of both the images, whose names others begin with, and those others."""
     stems = {stem_of(path) for path in files}
-    images, masks = [], []
+    images: list[Path] = []
+    masks: list[Path] = []
     for path in files:
         (masks if any(start in stems for start in _starts(stem_of(path))) else images).append(path)
     return images, masks
