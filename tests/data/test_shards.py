@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from maskwright.data.index import index
-from maskwright.data.layouts import recognise
+from maskwright.data.layouts import Told, recognise
 from maskwright.errors import DataError, ReadError
 
 
@@ -119,7 +119,9 @@ def test_the_data_may_be_one_tar(tmp_path):
 
 def test_the_data_may_be_one_tar_of_folders(tmp_path):
     path = shard(tmp_path / "all.tar", *(f"{kind}/{i}.png" for i in range(3) for kind in ("images", "masks")))
-    name, found = recognise(path)
+    name, found = recognise(
+        path, Told(layout="paired_folders")
+    )  # all painted alike: else asked about as fields of view
     assert name == "paired_folders"
     assert [e.mask.name for e in found.entries] == ["0.png", "1.png", "2.png"]
 

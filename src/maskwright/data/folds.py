@@ -57,8 +57,8 @@ def fold_of(
 
 
 def _cut(units: Sequence[Unit], k: int) -> list[int]:
-    """The fold of each unit: their order cut into K stretches of as many images, so that one image more moves one of
-    each fold at most. A unit goes where its middle lies; none stays empty.
+    """The fold of each unit: their order cut into K stretches of as many images, so that one image more moves one over
+    each border between them at most. A unit goes where its middle lies; none stays empty.
     """
     images, before, fold = sum(unit.size for unit in units), 0, -1
     out = []

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from maskwright.data.layouts.looking import files_in, folders_in
 from maskwright.data.layouts.pairing import SPLITS, mask_key, subfolder
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
-from maskwright.files import files_in, folders_in
 
 _IMAGES, _MASKS = ("images", "image"), ("masks", "mask")
 
