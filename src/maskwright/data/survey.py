@@ -15,7 +15,7 @@ from maskwright.data.layouts.folders import paired_folders
 from maskwright.data.layouts.name_lists import by_lists
 from maskwright.data.measure import Measured, count, measure
 from maskwright.data.names import matches, relative, unique_names
-from maskwright.data.sample import Samples
+from maskwright.data.sample import Sample, Samples
 from maskwright.data.stacks import taken_apart
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import read_mask
@@ -123,16 +123,17 @@ def survey(
         raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
     table = {name: values[0] for name, values in (pairs.classes or {}).items()}
     seen = _seen(root, entries, table, workers, progress, faults)
-    seen = _in_colour(root, seen, asked_for=dataset_file.speaks_of_colours(stated))
+    by_colour = classes.by_colour(root, stated, [(m.sample, m.style) for m in (one.measured for one in seen) if m])
+    seen = _in_colour(root, seen) if by_colour else seen
     samples = None
     try:
-        samples = _together(root, stated, layout, pairs, seen, table, asked, draw, lonely)
+        samples = _together(root, stated, layout, pairs, seen, table, asked, draw, lonely, by_colour)
     except MaskwrightError as error:
         faults.add(error)
     if samples is not None:
         with_split = iter(samples.samples)
         seen = [
-            one if one.measured is None else replace(one, measured=replace(one.measured, sample=next(with_split)))
+            one if one.measured is None else replace(one, measured=_settled_as(one.measured, next(with_split)))
             for one in seen
         ]
     whole = samples if not faults.found else None
@@ -149,6 +150,7 @@ def _together(
     asked: Asked,
     draw: split.Draw,
     lonely: list[str],
+    by_colour: str | None,
 ) -> Samples:
     """The samples with their classes and parts."""
     opened = [(one.entry, one.measured) for one in seen if one.measured]
@@ -156,10 +158,11 @@ def _together(
         raise DataError(f"No image in {root} with a mask could be read, so there is nothing to learn from.")
     measured = [(m.sample, m.style) for _, m in opened]
     chosen, reason = classes.choose(root, stated, measured, pairs.classes)
+    if by_colour and any(m.before for _, m in opened):
+        reason += f"; {by_colour}"
     shown = [entry.shown[0] for entry, _ in opened]
-    samples, drawn = split.assign(
-        [sample for sample, _ in measured], shown, root, stated, asked.test, asked.val, draw, chosen
-    )
+    tallied = [s.model_copy(update={"values": chosen.tallied(s.values)}) for s, _ in measured]
+    samples, drawn = split.assign(tallied, shown, root, stated, asked.test, asked.val, draw, chosen)
     notes = (pairs.reason, *lonely, reason, *([drawn] if drawn else []))
     return Samples(
         root=str(root.resolve()), layout=layout, notes=notes, labels=chosen, table=table, samples=tuple(samples)
@@ -248,13 +251,14 @@ def _seen(
     return seen
 
 
-def _in_colour(root: Path, seen: list[Seen], *, asked_for: bool) -> list[Seen]:
-    """Among coloured masks one that happens to be all grey is a coloured one too; so are all where colours are asked
-    for.
-    """
-    styles = [one.measured.style for one in seen if one.measured]
-    if not asked_for and not any(style and style.mode == "colour" for style in styles):
-        return seen
+def _settled_as(measured: Measured, sample: Sample) -> Measured:
+    """What was measured, with the sample as a training would get it."""
+    before = measured.stored if sample.values != measured.sample.values else measured.before
+    return replace(measured, sample=sample, before=before)
+
+
+def _in_colour(root: Path, seen: list[Seen]) -> list[Seen]:
+    """All masks read as the colours they show; also those that happen to be all grey."""
     return [replace(one, measured=_recounted(root, one.measured)) if one.measured else one for one in seen]
 
 
@@ -264,4 +268,5 @@ def _recounted(root: Path, measured: Measured) -> Measured:
         return measured
     mask = read_mask(root / sample.mask, sample.page, colour=True)
     values = count(mask.values, sample.invalid_in(root))
-    return replace(measured, sample=sample.model_copy(update={"values": values}), style=mask.style)
+    sample = sample.model_copy(update={"values": values})
+    return replace(measured, sample=sample, style=mask.style, before=measured.stored)
