@@ -20,24 +20,38 @@ Measured = Sequence[tuple[Sample, MaskStyle | None]]
 
 
 def choose(
-    root: Path, stated: DatasetFile, measured: Measured, published: Mapping[str, tuple[int, ...]] | None = None
+    root: Path,
+    stated: DatasetFile,
+    measured: Measured,
+    published: Mapping[str, tuple[int, ...]] | None = None,
+    ignored: tuple[int, ...] = (),
 ) -> tuple[Labels, str]:
     """The classes of a data set, and why: stated in its dataset.yaml, known of a data set that is published, listed in
     a file, or shown by the masks.
 
+    ignored: mask values that are known of it to count nowhere, unless dataset.yaml makes them a class.
+
     Raises:
         DataError: a mask has a value that is no class, or palettes differ from mask to mask.
     """
-    chosen, reason = proposed(root, stated, measured, published)
+    chosen, reason = proposed(root, stated, measured, published, ignored)
     where = f"{root}/" if stated.classes is not None or published is not None else ""
     values.check(chosen, _counts(measured), where)
     return chosen, reason
 
 
 def proposed(
-    root: Path, stated: DatasetFile, measured: Measured, published: Mapping[str, tuple[int, ...]] | None = None
+    root: Path,
+    stated: DatasetFile,
+    measured: Measured,
+    published: Mapping[str, tuple[int, ...]] | None = None,
+    ignored: tuple[int, ...] = (),
 ) -> tuple[Labels, str]:
     """As `choose`, but masks may still hold values that are no class."""
+    taken = {v for value in (stated.classes or {}).values() for v in labels.values_of(value, published)}
+    known = {v for value in stated.ignore for v in labels.values_of(value, published)}
+    more = [value for value in ignored if value not in taken | known]
+    stated = stated.model_copy(update={"ignore": (*stated.ignore, *more)})
     style = _common_style([style for _, style in measured if style])
     counts = _counts(measured)
     if stated.classes is not None:

@@ -182,10 +182,10 @@ def declared(
     Raises:
         DataError: a value is not a number, a colour or a name, or stands twice.
     """
-    parts = [(name, _values(value, named)) for name, value in classes.items()]
+    parts = [(name, values_of(value, named)) for name, value in classes.items()]
     if empty := [name for name, values in parts if not values]:
         raise DataError(f"dataset.yaml gives the class {empty[0]!r} no value; expected NAME: VALUE.")
-    left_out = tuple(dict.fromkeys(v for value in ignored for v in _values(value, named)))
+    left_out = tuple(dict.fromkeys(v for value in ignored for v in values_of(value, named)))
     flat = [v for _, values in parts for v in values] + list(left_out)
     if twice := {v for v in flat if flat.count(v) > 1}:
         raise DataError(
@@ -251,14 +251,14 @@ def rgb(value: int) -> tuple[int, int, int]:
     return value >> 16 & 255, value >> 8 & 255, value & 255
 
 
-def _values(value: Any, named: Mapping[str, Sequence[int]] | None) -> tuple[int, ...]:
+def values_of(value: Any, named: Mapping[str, Sequence[int]] | None) -> tuple[int, ...]:
     """All the values that a dataset.yaml gives a class."""
     if isinstance(value, Mapping):
         if unknown := set(value) - _CLASS_KEYS:
             raise DataError(f"dataset.yaml: a class has no {min(unknown, key=str)!r}. Known: colour, value.")
-        return _values(value.get("value", ()), named)
+        return values_of(value.get("value", ()), named)
     if isinstance(value, list | tuple):
-        return tuple(v for one in value for v in _values(one, named))
+        return tuple(v for one in value for v in values_of(one, named))
     if isinstance(value, str) and named and value in named:
         return tuple(named[value])
     return (value_of(value, named),)

@@ -3,7 +3,7 @@
 Told to be strict it stops at the first fault, as training must; else it goes on, and the doctor tells all of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -67,6 +67,8 @@ class Survey:
     """What a training would get; None where it would be refused."""
     faults: tuple[MaskwrightError, ...]
     """Why it would be refused, in the order in which it was found."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why `classes` are read so, and how the `split` was drawn, if there are samples."""
 
     @property
     def measured(self) -> list[Measured]:
@@ -125,9 +127,9 @@ def survey(
     seen = _seen(root, entries, table, workers, progress, faults)
     by_colour = classes.by_colour(root, stated, [(m.sample, m.style) for m in (one.measured for one in seen) if m])
     seen = _in_colour(root, seen) if by_colour else seen
-    samples = None
+    samples, reasons = None, dict[str, str]()
     try:
-        samples = _together(root, stated, layout, pairs, seen, table, asked, draw, lonely, by_colour)
+        samples, reasons = _together(root, stated, layout, pairs, seen, table, asked, draw, lonely, by_colour)
     except MaskwrightError as error:
         faults.add(error)
     if samples is not None:
@@ -137,7 +139,9 @@ def survey(
             for one in seen
         ]
     whole = samples if not faults.found else None
-    return Survey(root, stated, layout, pairs, tuple(seen), images_alone, masks_alone, whole, tuple(faults.found))
+    return Survey(
+        root, stated, layout, pairs, tuple(seen), images_alone, masks_alone, whole, tuple(faults.found), reasons
+    )
 
 
 def _together(
@@ -151,8 +155,8 @@ def _together(
     draw: split.Draw,
     lonely: list[str],
     by_colour: str | None,
-) -> Samples:
-    """The samples with their classes and parts."""
+) -> tuple[Samples, dict[str, str]]:
+    """The samples with their classes and parts, and the reasons for them."""
     opened = [(one.entry, one.measured) for one in seen if one.measured]
     if not any(measured.sample.mask for _, measured in opened):
         raise DataError(f"No image in {root} with a mask could be read, so there is nothing to learn from.")
@@ -164,9 +168,10 @@ def _together(
     tallied = [s.model_copy(update={"values": chosen.tallied(s.values)}) for s, _ in measured]
     samples, drawn = split.assign(tallied, shown, root, stated, asked.test, asked.val, draw, chosen)
     notes = (pairs.reason, *lonely, reason, *([drawn] if drawn else []))
-    return Samples(
+    found = Samples(
         root=str(root.resolve()), layout=layout, notes=notes, labels=chosen, table=table, samples=tuple(samples)
     )
+    return found, {"classes": reason, "split": drawn or ""}
 
 
 def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:

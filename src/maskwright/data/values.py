@@ -288,8 +288,8 @@ def _pictures(values: Sequence[int], counts: Counts) -> DataError:
     worst = _most(counts)
     return DataError(
         f"The masks hold {len(values)} different values, {worst[0]} alone {len(counts[worst[0]])}; a mask has one "
-        "value a class. They look like pictures, or like masks saved as JPEG or resized with smooth edges. Save masks as "
-        "PNG, or name the values in dataset.yaml (classes: NAME: VALUE); if each object has a value of its own, "
+        "value a class. They look like pictures, or like masks saved as JPEG or resized with smooth edges. Save masks "
+        "as PNG, or name the values in dataset.yaml (classes: NAME: VALUE); if each object has a value of its own, "
         "say instances: true there; if all from a value up are foreground, threshold: VALUE.",
         code=MANY,
         files=worst,
