@@ -7,8 +7,8 @@ import tifffile
 from PIL import Image
 
 from maskwright.data.index import Samples, index
-from maskwright.data.values import infer
 from maskwright.data.sample import Sample
+from maskwright.data.values import infer
 from maskwright.errors import DataError, ReadError, SettingError
 from maskwright.files import MaskStyle
 from maskwright.records import IGNORED
@@ -343,7 +343,9 @@ def test_a_class_list_and_values_to_ignore_go_together(paint):
     assert np.unique(samples.labels_of(samples.samples[0])).tolist() == [0, 1, IGNORED]
 
 
-@pytest.mark.parametrize("text", ["twice\ntwice\n", "A sentence that says something of the data, and is no name of a class.\n"])
+@pytest.mark.parametrize(
+    "text", ["twice\ntwice\n", "A sentence that says something of the data, and is no name of a class.\n"]
+)
 def test_another_text_is_no_class_list(text, paint):
     paint.write("images/a.png", paint.image())
     paint.write("masks/a.png", paint.mask(0, 1))

@@ -76,8 +76,8 @@ def describe(survey: Survey, asked: Asked | None = None) -> Described:
     }
     if "layout" in DatasetFile.model_fields and survey.stated.images is None:
         update["layout"] = survey.layout
-    file = DatasetFile.model_validate({**dict(survey.stated), **update})
-    reasons = _reasons(survey, labels, why)
+    file = DatasetFile.model_validate({**survey.stated.plain(), **update})
+    reasons = {key: reason for key, reason in _reasons(survey, labels, why).items() if key in _said(file)}
     head = (
         f"What was recognised in {survey.root.resolve().name}. Edit it: what it says is law.",
         *(note for note in survey.samples.notes if note not in reasons.values()),

@@ -40,12 +40,13 @@ def frayed(
         return files  # ripples beside the edges: JPEG
     if len(values) >= 8 and min(values) < top / 4 and max(values) > 3 * top / 4:
         return files
+    # A single value beside borders is drawn there: the outline of a trimap.
     inner = [value for value in values if width <= value <= top - width]
-    return files if inner and on_borders is not None and on_borders(files[:5]) else []
+    return files if len(inner) > 1 and on_borders is not None and on_borders(files[:5]) else []
 
 
 def borders_only(values_HW: NDArray[Any], top: int) -> bool:
-    """Whether values between 0 and the top lie where the two meet, within two pixels of both, all but one in 20."""
+    """Whether values between 0 and the top lie where the two meet, within two pixels of both, all but one in ten."""
     inner_HW = (values_HW > top / 16) & (values_HW < top - top / 16)
     if not inner_HW.any():
         return True
@@ -53,7 +54,7 @@ def borders_only(values_HW: NDArray[Any], top: int) -> bool:
         ndimage.binary_dilation(end, np.ones((5, 5), bool))
         for end in (values_HW <= top / 16, values_HW >= top - top / 16)
     ]
-    return bool((near_HW[0] & near_HW[1])[inner_HW].mean() >= 0.95)
+    return bool((near_HW[0] & near_HW[1])[inner_HW].mean() >= 0.9)
 
 
 def _solid(of_file: Mapping[int, int], top: int) -> bool:
