@@ -176,7 +176,7 @@ def test_palettes_of_two_programs_are_asked_about(paint):
     for i, name in enumerate(NAMES):
         colours = [(0, 0, 0), RED, GREEN] if i % 2 else [(0, 0, 0), (9, 90, 9), (90, 9, 90)]
         put(paint, name, indexed(regions(i, 0, 1, 2), colours))
-    with pytest.raises(DataError, match="The value 1 is #095a09 in .*palettes differ"):
+    with pytest.raises(DataError, match=r"The value 1 is #095a09 in .*palettes differ"):
         index(paint.root)
 
 

@@ -17,7 +17,8 @@ DATA = Path(os.environ.get("MASKWRIGHT_DATA", "../shared/data"))
 SETS = {
     "isbi2012": (["background", "foreground"], (), set()),
     "camvid": (
-        ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"], (11,), set(),
+        ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"],
+        (11,), set(),
     ),
     "salt": (["background", "foreground"], (), {"masks-empty", "masks-mixed-depth"}),
     "nuclei/stage1_train": (["background", "foreground"], (), set()),
