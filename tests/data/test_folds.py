@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from maskwright.data.drawing import place
 from maskwright.data.folds import fold_of, folds
-from maskwright.data.labels import infer
+from maskwright.data.values import infer
 from maskwright.errors import DataError
 from maskwright.files import MaskStyle
 

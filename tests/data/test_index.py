@@ -7,8 +7,8 @@ import tifffile
 from PIL import Image
 
 from maskwright.data.index import Samples, index
-from maskwright.data.labels import infer
 from maskwright.data.sample import Sample
+from maskwright.data.values import infer
 from maskwright.errors import DataError, ReadError, SettingError
 from maskwright.files import MaskStyle
 from maskwright.records import IGNORED
@@ -343,7 +343,9 @@ def test_a_class_list_and_values_to_ignore_go_together(paint):
     assert np.unique(samples.labels_of(samples.samples[0])).tolist() == [0, 1, IGNORED]
 
 
-@pytest.mark.parametrize("text", ["only one\n", "twice\ntwice\n"])
+@pytest.mark.parametrize(
+    "text", ["twice\ntwice\n", "A sentence that says something of the data, and is no name of a class.\n"]
+)
 def test_another_text_is_no_class_list(text, paint):
     paint.write("images/a.png", paint.image())
     paint.write("masks/a.png", paint.mask(0, 1))
@@ -362,12 +364,17 @@ def test_masks_that_are_pictures_are_told(paint):
     assert "They look like pictures" in message(paint)
 
 
-def test_masks_saved_as_jpeg_are_told(paint):
+def test_masks_saved_as_jpeg_are_parted_in_the_middle_and_told(paint):
     y, x = np.ogrid[:100, :100]
     disc = ((y - 50) ** 2 + (x - 44) ** 2 < 900).astype(np.uint8) * 255
     paint.write("images/a.png", paint.image(100, 100))
     paint.write("masks/a.jpg", disc)
-    assert "saved as JPEG" in message(paint)
+
+    samples = index(paint.root)
+
+    assert "smooth or noisy edges in masks/a.jpg" in samples.notes[1]
+    np.testing.assert_array_equal(samples.labels_of(samples.samples[0]), disc // 255)
+    assert samples.samples[0].values == {0: int((disc == 0).sum()), 255: int((disc == 255).sum())}
 
 
 def test_masks_all_alike_are_told(paint):

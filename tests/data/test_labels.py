@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from maskwright.data.labels import IGNORED_NAMES, ClassLabel, Labels, declared, infer
+from maskwright.data.labels import IGNORED_NAMES, ClassLabel, Labels, declared
+from maskwright.data.values import infer
 from maskwright.errors import DataError
 from maskwright.files import MaskStyle
 from maskwright.records import IGNORED
@@ -86,9 +87,9 @@ def test_two_names_are_those_of_masks_that_are_empty_or_full(style, top):
 
 def test_a_value_beyond_the_class_list_is_told_with_its_file():
     with pytest.raises(
-        DataError, match=r"b\.png has 7 pixels of value 3, which is no class \(known: 0 = sky, 1 = road"
+        DataError, match=r"b\.png has 7 pixels of value 4, which is no class \(known: 0 = sky, 1 = road"
     ):
-        infer(counted([0, 1], {0: 5, 3: 7}), GREY, ["sky", "road", "void"])
+        infer(counted([0, 1], {0: 5, 4: 7}), GREY, ["sky", "road", "void"])
 
 
 def test_what_is_stated_to_be_ignored_is_no_class():
@@ -137,10 +138,13 @@ def test_a_third_value_that_is_common_is_a_class():
     assert infer(counted(*[[0, 130, 255]] * 20), GREY)[0].count == 3
 
 
-def test_frayed_edges_are_told_as_such():
-    edge = {value: 20 for value in (1, 2, 5, 9, 248, 252, 254)}
-    with pytest.raises(DataError, match="saved as JPEG or resized with smooth edges"):
-        infer(counted({0: 5000, 255: 4000, **edge}), GREY)
+def test_frayed_edges_are_parted_in_the_middle_and_told():
+    edge = {value: 20 for value in (1, 2, 5, 9, 120, 248, 252, 254)}
+    labels, reason = infer(counted({0: 5000, 255: 4000}, {0: 5000, 255: 4000, **edge}), GREY)
+    assert found(labels) == {"background": (0,), "foreground": (255,)}
+    assert labels.threshold == 128
+    assert "smooth or noisy edges in b.png: values from 128 up are taken for foreground (threshold: 128)" in reason
+    np.testing.assert_array_equal(labels.encode(np.array([[0, 1, 127, 128, 254, 255]])), [[0, 0, 0, 1, 1, 1]])
 
 
 @st.composite

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.data.groups import Unit
-from maskwright.data.labels import infer
 from maskwright.data.strata import marks, spread
+from maskwright.data.values import infer
 from maskwright.files import MaskStyle
 
 

@@ -87,8 +87,13 @@ class DatasetFile(Record):
     path: ../scans            # the data, if it lies elsewhere; relative to this file
     images: photos            # folders, where they have names of their own
     masks: drawn
-    classes: {background: 0, crack: 255}      # or {road: "#804080", car: ["#400080", "#4000c0"]}
+    classes: {background: 0, crack: 255}      # or {road: "#804080", car: ["#400080", "#4000c0"]},
+                              # or {crack: {value: 255, colour: "#ff0000"}}, the colour it is shown in;
+                              # where annotations name what is drawn: {vehicle: [car, bus], ground: background}
     ignore: [128]
+    threshold: 128            # of two classes: other values below it are the lower one, from it on the higher
+    tolerance: 32             # other colours are the nearest class's, if no channel is further off
+    others: ignore            # a pixel of any other value counts nowhere; otherwise it is an error
     split: {test: ["2[4-9].png"], val: ["1?.png"]}     # or {val: 0.2, stratify: true, seed: 1}
                               # or {folds: 5, fold: 0, groups: "{group}_*"}; groups: patients.csv; groups: none
     skip: ["img_07*"]
@@ -105,6 +110,9 @@ class DatasetFile(Record):
     masks: str | None = None
     classes: dict[str, Any] | None = Field(None, min_length=2)
     ignore: tuple[int | str, ...] = ()
+    threshold: int | None = Field(None, ge=1)
+    tolerance: int | None = Field(None, ge=0, le=255)
+    others: Literal["refuse", "ignore"] = "refuse"
     split: SplitFile = SplitFile()
     skip: tuple[str, ...] = ()
     instances: bool = False
@@ -126,11 +134,25 @@ class DatasetFile(Record):
             raise ValueError("layout: and images: both say where the files are; state one")
         return self
 
+    @model_validator(mode="after")
+    def _one_way_to_be_near(self) -> Self:
+        if self.threshold is not None and self.tolerance is not None:
+            raise ValueError("threshold: is for grey masks, tolerance: for coloured ones; state one of them")
+        return self
+
 
 def speaks_of_colours(stated: DatasetFile) -> bool:
     """Whether a class or an ignored value is given as a colour; masks are then read as the colours they show."""
-    values = [v for value in (stated.classes or {}).values() for v in (value if isinstance(value, list) else [value])]
-    return any(isinstance(value, str) for value in (*values, *stated.ignore))
+    given: list[Any] = [*(stated.classes or {}).values(), *stated.ignore]
+    while given:
+        value = given.pop()
+        if isinstance(value, str) and value.startswith("#"):
+            return True
+        if isinstance(value, list | tuple):
+            given += value
+        elif isinstance(value, dict):
+            given.append(value.get("value"))
+    return False
 
 
 def find(data: str | Path) -> tuple[Path, DatasetFile]:

@@ -1,15 +1,17 @@
-"""Classes: which value in the user's masks means what, and which pixels count nowhere."""
+"""Classes: which value in the user's masks means what, and which pixels count nowhere.
+
+Shapes: H W the picture, U values.
+"""
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from maskwright.errors import DataError
+from maskwright.errors import DataError, nearest
 from maskwright.files import MaskStyle
 from maskwright.records import IGNORED, Record
 
@@ -20,6 +22,10 @@ COLOURS = (
     (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
     (204, 121, 167), (153, 153, 153), (166, 86, 40), (247, 129, 191), (77, 175, 74), (152, 78, 163), (255, 255, 255),
 )  # fmt: skip
+
+STRANGE: Final = "masks-strange-values"
+"""The code of the fault that a mask holds a value which is no class."""
+_CLASS_KEYS: Final = {"value", "colour"}
 
 
 class ClassLabel(Record):
@@ -39,6 +45,12 @@ class Labels(Record):
     """Values of pixels that count nowhere."""
     style: MaskStyle = MaskStyle()
     """How mask files hold their values; predictions are written likewise."""
+    threshold: int | None = None
+    """Of two classes: every other value below it means the one of the lowest value, from it on that of the highest."""
+    tolerance: int | None = None
+    """Colours: every other one means the nearest class, if no channel differs from its colour by more than this."""
+    others: Literal["refuse", "ignore"] = "refuse"
+    """What is done with a pixel of any value that is still no class."""
 
     @property
     def count(self) -> int:
@@ -61,7 +73,7 @@ class Labels(Record):
         """The label of the class called background; of two classes else the one of value 0; None if all are shown
         for their own sake.
         """
-        named = [label for label, c in enumerate(self.classes) if c.name.strip().lower() == "background"]
+        named = [label for label, c in enumerate(self.classes) if is_background(c.name)]
         zeros = [label for label, c in enumerate(self.classes) if 0 in c.values and self.count == 2]
         return next(iter(named + zeros), None)
 
@@ -71,21 +83,56 @@ class Labels(Record):
         Raises:
             DataError: a value is no class and not ignored.
         """
-        known = self.label_of
         top = int(values_HW.max(initial=0))
         if top < 1 << 16 and int(values_HW.min(initial=0)) >= 0:
-            table = np.full(top + 1, -1, np.int16)
-            for value, label in known.items():
-                if 0 <= value <= top:
-                    table[value] = label
-            labels = table[values_HW]
+            labels_HW = self.meanings(np.arange(top + 1))[values_HW]
         else:  # colours, as 24-bit numbers
-            present, places = np.unique(values_HW, return_inverse=True)
-            labels = np.array([known.get(int(v), -1) for v in present], np.int16)[places.reshape(values_HW.shape)]
-        if (labels < 0).any():
-            strange = np.unique(values_HW[labels < 0])
-            raise DataError(self.complaint(strange.tolist(), int((labels < 0).sum()), file))
-        return labels.astype(np.uint8)
+            present_U, places = np.unique(values_HW, return_inverse=True)
+            labels_HW = self.meanings(present_U)[places.reshape(values_HW.shape)]
+        if (labels_HW < 0).any():
+            strange = np.unique(values_HW[labels_HW < 0])
+            raise DataError(self.complaint(strange.tolist(), int((labels_HW < 0).sum()), file), code=STRANGE)
+        return labels_HW.astype(np.uint8)
+
+    def meanings(self, values_U: NDArray[Any]) -> NDArray[np.int16]:
+        """The label of each value; -1 where it is no class and not ignored."""
+        values_U = values_U.astype(np.int64)
+        keys, known = (np.array(part) for part in zip(*sorted(self.label_of.items()), strict=True))
+        at = np.searchsorted(keys, values_U).clip(max=len(keys) - 1)
+        labels_U = np.where(keys[at] == values_U, known[at], -1)
+        strange = labels_U < 0
+        if self.threshold is not None:
+            ends = sorted((value, label) for label, c in enumerate(self.classes) for value in c.values)
+            labels_U[strange] = np.where(values_U[strange] < self.threshold, ends[0][1], ends[-1][1])
+        elif self.tolerance is not None and strange.any():
+            labels_U[strange] = _nearest_colour(values_U[strange], keys, known, self.tolerance)
+        if self.others == "ignore":
+            labels_U[labels_U < 0] = IGNORED
+        return labels_U.astype(np.int16)
+
+    def tallied(self, counts: Mapping[int, int]) -> dict[int, int]:
+        """Pixels by the classes' own values, of pixels by any value: what is near a class counts as it.
+
+        What is no class is left as it is, but for what is left out as one of `others`.
+        """
+        if not counts or (self.threshold is None and self.tolerance is None and self.others == "refuse"):
+            return dict(counts)
+        exact, out = self.label_of, dict[int, int]()
+        for value, label in zip(counts, self.meanings(np.array(list(counts))).tolist(), strict=True):
+            own = (
+                value if value in exact or label < 0 else self.classes[label].values[0] if label < self.count else None
+            )
+            if own is not None:
+                out[own] = out.get(own, 0) + counts[value]
+        return dict(sorted(out.items()))
+
+    def strange(self, counts: Mapping[int, int]) -> dict[int, int]:
+        """Value → pixels of what is no class and not ignored."""
+        known = self.label_of
+        if not (others := [value for value in counts if value not in known]):
+            return {}
+        labels = self.meanings(np.array(others)).tolist()
+        return {value: counts[value] for value, label in zip(others, labels, strict=True) if label < 0}
 
     def decode(self, labels_HW: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Mask values, H W, of labels."""
@@ -94,127 +141,75 @@ class Labels(Record):
 
     def complaint(self, strange: Iterable[int], pixels: int, file: object) -> str:
         """What to tell a user whose mask has values that are no class."""
-        shown = ", ".join(self._show(value) for value in list(strange)[:6])
-        known = ", ".join(f"{self._show(v)} = {c.name}" for c in self.classes for v in c.values)
-        return (
+        shown = ", ".join(self.shown(value) for value in list(strange)[:6])
+        known = ", ".join(f"{self.shown(v)} = {c.name}" for c in self.classes for v in c.values)
+        text = (
             f"{file} has {pixels} pixels of value {shown}, which is no class (known: {known}). Redraw those pixels, "
             "or name the value in dataset.yaml, under classes: or under ignore:."
         )
+        if self.style.mode == "colour":
+            return f"{text} Colours that are nearly right are taken for the nearest with tolerance: 32 there."
+        if self.count == 2 and self.threshold is None:
+            middle = sum(c.values[0] for c in self.classes) // 2 + 1
+            return f"{text} Masks with smooth edges are parted in the middle with threshold: {middle} there."
+        return text
 
-    def _show(self, value: int) -> str:
+    def shown(self, value: int) -> str:
+        """A value as a person writes it."""
         return f"#{value:06x}" if self.style.mode == "colour" else str(value)
 
 
-def infer(
-    counts: Mapping[str, Mapping[int, int]],
+def is_background(name: str) -> bool:
+    """Whether a class of this name is what surrounds the others; labelme writes `_background_`."""
+    return name.strip(" _").lower() == "background"
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a class of this name says that nothing is said of its pixels."""
+    return name.strip(" _").lower() in IGNORED_NAMES
+
+
+def declared(
+    classes: Mapping[str, Any],
+    ignored: Iterable[int | str],
     style: MaskStyle,
-    names: list[str] | None = None,
-    ignored: Iterable[int] = (),
-) -> tuple[Labels, str]:
-    """The classes that a set of masks shows, and the reason for reading them so.
+    named: Mapping[str, Sequence[int]] | None = None,
+) -> Labels:
+    """The classes as a dataset.yaml states them: name → value, values, or '#rrggbb', or {value: …, colour: '#rrggbb'}.
 
-    counts: file → value → pixels. names: class names, one a value, as a `classes.txt` gives them. ignored: values that
-    are stated to count nowhere.
+    named: values by name, where the annotations name what is drawn; those names then stand for values.
 
     Raises:
-        DataError: the values do not look like labels, or are all alike.
+        DataError: a value is not a number, a colour or a name, or stands twice.
     """
-    stated = tuple(sorted(set(ignored)))
-    counts = {file: {v: n for v, n in of_file.items() if v not in stated} for file, of_file in counts.items()}
-    values = sorted({value for of_file in counts.values() for value in of_file})
-    found, reason = _named(values, names, counts, style, stated) if names else _unnamed(values, counts, style)
-    return _labels([(c.name, c.values) for c in found.classes], tuple(sorted({*found.ignored, *stated})), style), reason
-
-
-def _unnamed(values: list[int], counts: Mapping[str, Mapping[int, int]], style: MaskStyle) -> tuple[Labels, str]:
-    tops = {255, 65535} & set(values)
-    if len(values) > 64 or (style.mode != "colour" and _blurred(counts)):
-        worst = max(counts, key=lambda file: len(counts[file]))
-        raise DataError(
-            f"The masks hold {len(values)} different values, {worst} alone {len(counts[worst])}; a mask has one value "
-            "a class. They look like pictures, or like masks saved as JPEG or resized with smooth edges. Save masks as "
-            "PNG, or name the values in dataset.yaml (classes: NAME: VALUE); if each object has a value of its own, "
-            "say instances: true there."
-        )
-    if style.mode == "colour" and len(values) > 1:
-        return _colours(values, style)
-    if {0} | tops == set(values) and tops:
-        # 8- and 16-bit files side by side are one kind of mask: each is full where it is foreground.
-        foreground = _full(tops, style)
-        labels = _labels([("background", (0,)), ("foreground", foreground)], (), style)
-        return labels, f"masks hold 0 and {foreground[0]}"
-    if tops and 0 in values and (stray := _stray(counts, {0} | tops)):
-        file, value, pixels = stray
-        raise DataError(
-            f"{file} has {pixels} pixels of value {value}; nearly all masks hold 0 and {max(tops)} only. Redraw those "
-            "pixels, or name the value in dataset.yaml, under classes: or under ignore:."
-        )
-    # 0, 127, 255 are three steps of grey; 0, 1, 2, 255 are two classes and what surrounds them.
-    ignored = (255,) if len(values) > 2 and values[-1] == 255 and values[-2] < 127 else ()
-    kept = [value for value in values if value not in ignored]
-    if len(set(kept) - tops) + bool(tops & set(kept)) < 2:
-        shown = f"has the value {_run(kept)}" if kept else "is ignored"
-        raise DataError(
-            f"Every mask pixel {shown}: there is nothing to tell apart. Check that the masks are the right files, or "
-            "name the classes in dataset.yaml."
-        )
-    parts = [("background" if v == 0 and len(kept) <= 3 else f"class_{v}", (v,)) for v in kept]
-    if len(kept) == 2 and kept[0] == 0:
-        parts[1] = ("foreground", (kept[1],))
-    reason = f"masks hold the values {_run(kept)}" + (
-        ", and 255, the usual value for ignored pixels" if ignored else ""
-    )
-    return _labels(parts, ignored, style), reason
-
-
-def declared(classes: Mapping[str, Any], ignored: Iterable[int | str], style: MaskStyle) -> Labels:
-    """The classes as a dataset.yaml states them: name → value, values, or '#rrggbb'.
-
-    Raises:
-        DataError: a value is not a number or a colour, or stands twice.
-    """
-    parts = [(name, tuple(value_of(v) for v in (value if isinstance(value, list | tuple) else [value])))
-             for name, value in classes.items()]  # fmt: skip
+    parts = [(name, values_of(value, named)) for name, value in classes.items()]
     if empty := [name for name, values in parts if not values]:
         raise DataError(f"dataset.yaml gives the class {empty[0]!r} no value; expected NAME: VALUE.")
-    left_out = tuple(dict.fromkeys(value_of(v) for v in ignored))
+    left_out = tuple(dict.fromkeys(v for value in ignored for v in values_of(value, named)))
     flat = [v for _, values in parts for v in values] + list(left_out)
     if twice := {v for v in flat if flat.count(v) > 1}:
         raise DataError(
             f"dataset.yaml gives the value {sorted(twice)} to more than one class; a value means one class."
         )
-    return _labels(parts, left_out, style)
+    colours = {
+        name: rgb(value_of(value["colour"]))
+        for name, value in classes.items()
+        if isinstance(value, Mapping) and value.get("colour") is not None
+    }
+    return assembled(parts, left_out, style, colours)
 
 
-def _named(
-    values: list[int],
-    names: list[str],
-    counts: Mapping[str, Mapping[int, int]],
+def assembled(
+    parts: Sequence[tuple[str, tuple[int, ...]]],
+    ignored: tuple[int, ...],
     style: MaskStyle,
-    stated: tuple[int, ...],
-) -> tuple[Labels, str]:
-    tops = {255, 65535} & set(values)
-    if len(names) == 2 and tops and set(values) <= {0} | tops:
-        foreground = _full(tops, style)
-        reason = f"2 names in the class list, masks hold 0 and {foreground[0]}"
-        return _labels([(names[0], (0,)), (names[1], foreground)], (), style), reason
-    left_out = {i for i, name in enumerate(names) if i in stated or name.strip().lower() in IGNORED_NAMES}
-    if 255 in values and len(names) <= 255:
-        left_out.add(255)
-    labels = _labels([(n, (i,)) for i, n in enumerate(names) if i not in left_out], tuple(sorted(left_out)), style)
-    for file, of_file in counts.items():
-        if strange := [value for value in of_file if value not in labels.label_of]:
-            raise DataError(labels.complaint(strange, sum(of_file[v] for v in strange), file))
-    ignored = ", ".join(names[i] if i < len(names) else str(i) for i in sorted(left_out))
-    return labels, f"{len(names)} names in the class list, by their order" + (ignored and f"; ignored: {ignored}")
+    colours: Mapping[str, tuple[int, int, int]] | None = None,
+) -> Labels:
+    """Labels of names and values, shown in these colours, else in those of the masks, else in ours.
 
-
-def _colours(values: list[int], style: MaskStyle) -> tuple[Labels, str]:
-    parts = [(f"#{v:06x}", (v,)) for v in values]
-    return _labels(parts, (), style), f"masks hold {len(values)} colours, each taken as a class"
-
-
-def _labels(parts: Sequence[tuple[str, tuple[int, ...]]], ignored: tuple[int, ...], style: MaskStyle) -> Labels:
+    Raises:
+        DataError: there are too many classes, or a value is none that a mask of this style can hold.
+    """
     if len(parts) > IGNORED:
         raise DataError(f"{len(parts)} classes are more than the {IGNORED} that fit; merge some in dataset.yaml.")
     if style.palette and max((values[0] for _, values in parts), default=0) >= len(style.palette):
@@ -229,50 +224,56 @@ def _labels(parts: Sequence[tuple[str, tuple[int, ...]]], ignored: tuple[int, ..
             )
         colour = COLOURS[label % len(COLOURS)]
         if style.mode == "colour":
-            colour = (values[0] >> 16, values[0] >> 8 & 255, values[0] & 255)
+            colour = rgb(values[0])
         elif style.palette and values[0] < len(style.palette):
             colour = style.palette[values[0]]
-        classes.append(ClassLabel(name=name, values=values, colour=colour))
+        classes.append(ClassLabel(name=name, values=values, colour=(colours or {}).get(name, colour)))
     return Labels(classes=tuple(classes), ignored=ignored, style=style)
 
 
-def _stray(counts: Mapping[str, Mapping[int, int]], usual: set[int]) -> tuple[str, int, int] | None:
-    """File, value and pixels of a slip: unusual values in 1/10 of the files and 1e-4 of the pixels at most."""
-    total = sum(sum(of_file.values()) for of_file in counts.values())
-    odd = {file: set(of_file) - usual for file, of_file in counts.items() if set(of_file) - usual}
-    pixels = sum(counts[file][value] for file, values in odd.items() for value in values)
-    if not odd or len(odd) > max(1, len(counts) // 10) or pixels >= 1e-4 * total:
-        return None
-    file, value = next((file, min(values)) for file, values in odd.items())
-    return file, value, counts[file][value]
-
-
-def _blurred(counts: Mapping[str, Mapping[int, int]]) -> bool:
-    """Whether 0 and 255 have frayed: they fill nearly all, yet values a little above one and below the other occur."""
-    total: Counter[int] = Counter()
-    for of_file in counts.values():
-        total.update(of_file)
-    near = any(0 < v < 16 for v in total) and any(239 < v < 255 for v in total)
-    return near and total[0] + total[255] > 0.8 * total.total()
-
-
-def _full(tops: set[int], style: MaskStyle) -> tuple[int, ...]:
-    """The values that mean foreground, first the one it is written with."""
-    written = 65535 if style.dtype == "uint16" and 65535 in tops else 255
-    return (written, *sorted(tops - {written}))
-
-
-def value_of(value: Any) -> int:
-    """The mask value that a dataset.yaml means by a number or by a colour such as '#ff8000'."""
+def value_of(value: Any, named: Mapping[str, Sequence[int]] | None = None) -> int:
+    """The mask value that a dataset.yaml means by a number, by a colour such as '#ff8000', or by a name."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, str) and named and value in named:
+        return named[value][0]
     if isinstance(value, str) and value.startswith("#") and len(value) == 7:
         with contextlib.suppress(ValueError):
             return int(value[1:], 16)
-    raise DataError(f"dataset.yaml: {value!r} is not a mask value; expected a number or a colour such as '#ff8000'.")
+    hint = f" or a name in the annotations. {nearest(value, named)}" if named and isinstance(value, str) else ""
+    raise DataError(
+        f"dataset.yaml: {value!r} is not a mask value; expected a number or a colour such as '#ff8000'{hint or '.'}"
+    )
 
 
-def _run(values: list[int]) -> str:
-    if len(values) > 3 and values == list(range(values[0], values[-1] + 1)):
-        return f"{values[0]} … {values[-1]}"
-    return ", ".join(map(str, values))
+def rgb(value: int) -> tuple[int, int, int]:
+    """Red, green and blue of a colour as one number."""
+    return value >> 16 & 255, value >> 8 & 255, value & 255
+
+
+def values_of(value: Any, named: Mapping[str, Sequence[int]] | None) -> tuple[int, ...]:
+    """All the values that a dataset.yaml gives a class."""
+    if isinstance(value, Mapping):
+        if unknown := set(value) - _CLASS_KEYS:
+            raise DataError(f"dataset.yaml: a class has no {min(unknown, key=str)!r}. Known: colour, value.")
+        return values_of(value.get("value", ()), named)
+    if isinstance(value, list | tuple):
+        return tuple(v for one in value for v in values_of(one, named))
+    if isinstance(value, str) and named and value in named:
+        return tuple(named[value])
+    return (value_of(value, named),)
+
+
+def _nearest_colour(
+    values_U: NDArray[np.int64], keys: NDArray[Any], labels: NDArray[Any], tolerance: int
+) -> NDArray[np.int64]:
+    """The label of the nearest of these colours, by the channel that differs most; -1 where it is too far."""
+    shifts = np.array([16, 8, 0])
+    colours_U3 = (values_U[:, None] >> shifts & 255).astype(np.int16)
+    best_U = np.full(len(values_U), tolerance + 1, np.int16)
+    found_U = np.full(len(values_U), -1, np.int64)
+    for key, label in zip(keys.tolist(), labels.tolist(), strict=True):
+        away_U = np.abs(colours_U3 - np.array(rgb(key), np.int16)).max(axis=1)
+        found_U[away_U < best_U] = label
+        best_U = np.minimum(best_U, away_U)
+    return found_U

@@ -30,6 +30,14 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
+class Stored:
+    """A mask as its file holds it, before anything was taken for something else."""
+
+    values: Mapping[int, int]
+    style: MaskStyle | None
+
+
+@dataclass(frozen=True, eq=False)
 class Measured:
     """A sample with what its files show besides."""
 
@@ -37,6 +45,13 @@ class Measured:
     style: MaskStyle | None
     """How the mask stores its values; None where there is none."""
     look: Look
+    before: Stored | None = None
+    """The mask as its file holds it, where it is read otherwise."""
+
+    @property
+    def stored(self) -> Stored:
+        """The mask as its file holds it."""
+        return self.before or Stored(self.sample.values, self.style)
 
 
 def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None = None) -> Measured:

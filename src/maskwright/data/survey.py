@@ -3,7 +3,7 @@
 Told to be strict it stops at the first fault, as training must; else it goes on, and the doctor tells all of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,8 @@ class Survey:
     """What a training would get; None where it would be refused."""
     faults: tuple[MaskwrightError, ...]
     """Why it would be refused, in the order in which it was found."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why `classes` are read so, and how the `split` was drawn, if there are samples."""
 
     @property
     def measured(self) -> list[Measured]:
@@ -152,20 +154,23 @@ def survey(
         raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
     table = _table(pairs, stated)
     seen = _seen(root, entries, table, workers, progress, faults)
-    seen = _in_colour(root, seen, asked_for=dataset_file.speaks_of_colours(stated))
-    samples = None
+    by_colour = classes.by_colour(root, stated, [(m.sample, m.style) for m in (one.measured for one in seen) if m])
+    seen = _in_colour(root, seen) if by_colour else seen
+    samples, reasons = None, dict[str, str]()
     try:
-        samples = _together(root, stated, layout, pairs, seen, table, asked, draw, lonely)
+        samples, reasons = _together(root, stated, layout, pairs, seen, table, asked, draw, lonely, by_colour)
     except MaskwrightError as error:
         faults.add(error)
     if samples is not None:
         with_split = iter(samples.samples)
         seen = [
-            one if one.measured is None else replace(one, measured=replace(one.measured, sample=next(with_split)))
+            one if one.measured is None else replace(one, measured=_settled_as(one.measured, next(with_split)))
             for one in seen
         ]
     whole = samples if not faults.found else None
-    return Survey(root, stated, layout, pairs, tuple(seen), images_alone, masks_alone, whole, tuple(faults.found))
+    return Survey(
+        root, stated, layout, pairs, tuple(seen), images_alone, masks_alone, whole, tuple(faults.found), reasons
+    )
 
 
 def _together(
@@ -178,20 +183,24 @@ def _together(
     asked: Asked,
     draw: split.Draw,
     lonely: list[str],
-) -> Samples:
-    """The samples with their classes and parts."""
+    by_colour: str | None,
+) -> tuple[Samples, dict[str, str]]:
+    """The samples with their classes and parts, and the reasons for them."""
     opened = [(one.entry, one.measured) for one in seen if one.measured]
     if not any(measured.sample.mask for _, measured in opened):
         raise DataError(f"No image in {root} with a mask could be read, so there is nothing to learn from.")
     measured = [(m.sample, m.style) for _, m in opened]
     chosen, reason = classes.choose(root, stated, measured, pairs.classes, pairs.ignored)
+    if by_colour and any(m.before for _, m in opened):
+        reason += f"; {by_colour}"
     shown = [entry.shown[0] for entry, _ in opened]
-    found = [sample for sample, _ in measured]
-    samples, drawn = split.assign(found, shown, root, stated, asked.test, asked.val, draw, chosen)
+    tallied = [s.model_copy(update={"values": chosen.tallied(s.values)}) for s, _ in measured]
+    samples, drawn = split.assign(tallied, shown, root, stated, asked.test, asked.val, draw, chosen)
     notes = (pairs.reason, *pairs.notes, *lonely, reason, *drawn)
-    return Samples(
+    found = Samples(
         root=str(root.resolve()), layout=layout, notes=notes, labels=chosen, table=table, samples=tuple(samples)
     )
+    return found, {"classes": reason, "split": "; ".join(drawn)}
 
 
 def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
@@ -309,13 +318,14 @@ def _looked_at(
     return seen, fresh
 
 
-def _in_colour(root: Path, seen: list[Seen], *, asked_for: bool) -> list[Seen]:
-    """Among coloured masks one that happens to be all grey is a coloured one too; so are all where colours are asked
-    for.
-    """
-    styles = [one.measured.style for one in seen if one.measured]
-    if not asked_for and not any(style and style.mode == "colour" for style in styles):
-        return seen
+def _settled_as(measured: Measured, sample: Sample) -> Measured:
+    """What was measured, with the sample as a training would get it."""
+    before = measured.stored if sample.values != measured.sample.values else measured.before
+    return replace(measured, sample=sample, before=before)
+
+
+def _in_colour(root: Path, seen: list[Seen]) -> list[Seen]:
+    """All masks read as the colours they show; also those that happen to be all grey."""
     return [replace(one, measured=_recounted(root, one.measured)) if one.measured else one for one in seen]
 
 
@@ -325,4 +335,5 @@ def _recounted(root: Path, measured: Measured) -> Measured:
         return measured
     mask = read_mask(root / sample.mask, sample.page, colour=True)
     values = count(mask.values, sample.invalid_in(root))
-    return replace(measured, sample=sample.model_copy(update={"values": values}), style=mask.style)
+    sample = sample.model_copy(update={"values": values})
+    return replace(measured, sample=sample, style=mask.style, before=measured.stored)

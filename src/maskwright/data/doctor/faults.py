@@ -9,13 +9,19 @@ from maskwright.errors import DataError
 
 
 class Faults:
-    """A finding for each fault of the survey that no other check tells in better words."""
+    """A finding for each fault of the survey whose kind no other check tells in better words.
+
+    A check that does has a set `tells` of the kinds: `tells = frozenset({"unequal-sizes"})`.
+    """
 
     quick = True
 
     def __call__(self, survey: Survey) -> Iterator[Finding]:
         """The faults, one by one."""
+        told = frozenset[str]().union(*(getattr(check, "tells", ()) for _, check in checks.items()))
         for fault in (*survey.faults, *_mixed(survey)):
+            if isinstance(fault, DataError) and fault.code in told:
+                continue
             files = fault.files if isinstance(fault, DataError) else ()
             code = (fault.code if isinstance(fault, DataError) else "") or "refused"
             text = str(fault)

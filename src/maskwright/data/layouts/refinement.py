@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from maskwright.data.classes import CLASS_LISTS
+from maskwright.data.class_tables import FILES
 from maskwright.data.layouts.evidence import shows_field_of_view
 from maskwright.data.layouts.looking import files_in, folders_in, told, tree
 from maskwright.data.layouts.pairing import pair
@@ -171,7 +171,7 @@ def _with_channels(root: Path, pairs: Pairs) -> Pairs:
 
 def _channel_names(root: Path, channels: int) -> list[str]:
     """Of the background and the channels, as a list of classes names them with or without the background."""
-    for path in (root / name for name in CLASS_LISTS):
+    for path in (root / name for name in FILES):
         lines = path.read_text("utf-8-sig", errors="replace").splitlines() if path.is_file() else []
         names = [line.strip() for line in lines if line.strip()]
         if len(set(names)) == len(names) and len(names) in {channels, channels + 1}:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from maskwright.data.classes import CLASS_LISTS
+from maskwright.data.class_tables import FILES
 from maskwright.data.layouts.looking import files_in, folders_in
 from maskwright.data.layouts.pairing import pair, stem_of
 from maskwright.data.layouts.registry import Pairs, layouts
@@ -69,7 +69,7 @@ class Voc:
 
 def _named(root: Path, pairs: Pairs, in_its_colours: bool) -> Pairs:
     marks = ("JPEGImages", "SegmentationClass")
-    if any((root / name).is_file() for name in CLASS_LISTS):
+    if any((root / name).is_file() for name in FILES):
         return replace(pairs, marks=marks)
     pairs = replace(pairs, marks=marks, ignored=(IGNORED,) if in_its_colours else ())
     if in_its_colours and all(_PUBLISHED.search(stem_of(entry.image)) for entry in pairs.entries):
