@@ -1,0 +1,106 @@
+"""Which pictures are nearly the same: first by their thumbnails, all against all, then pair by pair in finer detail."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from maskwright.data.measure import thumbnail
+
+Floats = NDArray[np.float32]
+
+SIDE: Final = 96
+"""Of the finer picture."""
+CANDIDATE: Final = 0.75
+"""Correlation of thumbnails above which a pair is looked at again. Unlike photographs stay below 0.6."""
+SAME: Final = 0.8
+"""Agreement in detail above which two are one picture: saved again, resized, brightened or cut a little."""
+NEIGHBOURS: Final = 0.35
+"""… and above which they show one scene: frames of a film, a scene twice. Unlike pictures stay below 0.25."""
+RIM: Final = 0.7
+"""Agreement of a rim above which two tiles overlap; a rim has fewer pixels, so chance goes up to 0.4."""
+_BLOCK: Final = 512
+_KEPT: Final = 4
+"""Candidates an image in its own part, and as many in others: hundreds of frames of one scene are all alike."""
+_SCALES: Final = (0.95, 0.9, 0.85, 0.8)
+_PLAY: Final = 6
+"""Pixels of the finer picture by which two may be shifted."""
+
+
+def candidates(thumbnails: Sequence[NDArray[np.uint8]], parts: Sequence[Any]) -> list[tuple[int, int, float]]:
+    """Pairs of places whose thumbnails are alike, with their correlation; those across parts first, then the likest.
+
+    What all images share (sky above, road below) is taken off before, where there are enough to tell what that is.
+    Blocks of rows are compared with all, so memory grows with the number of images and not with its square.
+    """
+    few_ND = _unit(np.stack([_smaller(one) for one in thumbnails]).astype(np.float32))
+    if len(few_ND) >= 20:
+        few_ND = _unit(few_ND - few_ND.mean(axis=0))
+    _, part_N = np.unique([str(part) for part in parts], return_inverse=True)
+    found: list[tuple[int, int, float]] = []
+    for start in range(0, len(few_ND), _BLOCK):
+        alike_bN = few_ND[start : start + _BLOCK] @ few_ND[start:].T
+        alike_bN[np.tri(*alike_bN.shape, dtype=bool)] = 0  # each pair once
+        rows, columns = np.nonzero(alike_bN > CANDIDATE)
+        for row in np.unique(rows):
+            near = columns[rows == row] if len(rows) < 10_000 else np.flatnonzero(alike_bN[row] > CANDIDATE)
+            own = part_N[near + start] == part_N[row + start]
+            for kind in (near[own], near[~own]):
+                best = kind[np.argsort(-alike_bN[row, kind], kind="stable")[:_KEPT]]
+                found += [(int(row) + start, int(c) + start, float(alike_bN[row, c])) for c in best]
+    return sorted(found, key=lambda pair: (part_N[pair[0]] == part_N[pair[1]], -pair[2], pair[:2]))
+
+
+def detail(image_HWC: NDArray[Any]) -> Floats:
+    """The fine structure of an image, `SIDE` × `SIDE`, each region with the same weight.
+
+    The local mean is taken off and the local deviation divided by, so that neither a lamp nor one strong edge that all
+    images have (the rim of a microscope's field) decides.
+    """
+    small = ndimage.gaussian_filter(thumbnail(image_HWC, SIDE).astype(np.float32), 0.7)
+    fine = small - ndimage.gaussian_filter(small, 3)
+    deviation = np.sqrt(np.maximum(0, ndimage.gaussian_filter(fine**2, 4)))
+    return np.asarray(fine / (deviation + 0.2 * float(fine.std()) + 1e-6), np.float32)
+
+
+def agreement(a: Floats, b: Floats) -> float:
+    """How far two details agree at the best small shift and scale, from about 0 to 1."""
+    best = _best(a[_PLAY:-_PLAY, _PLAY:-_PLAY], b)
+    for scale in _SCALES:
+        if best >= SAME:
+            break
+        for one, other in ((a, b), (b, a)):
+            smaller = ndimage.zoom(one, scale, order=1)
+            best = max(best, _best(smaller[2:-2, 2:-2], other))
+    return best
+
+
+def overlap(a: Floats, b: Floats) -> float:
+    """How far a rim of the one agrees with some place of the other, as of tiles that were cut with an overlap."""
+    strip = SIDE // 5
+    rims = (b[:, :strip], b[:, -strip:], b[:strip], b[-strip:])
+    return max(_best(rim[2:-2, 2:-2], a) for rim in rims)
+
+
+def _best(template: Floats, image: Floats) -> float:
+    """The highest correlation of the template with a place of the image."""
+    from skimage.feature import match_template  # takes a while to import
+
+    if template.std() < 1e-3 or image.std() < 1e-3:
+        return 0.0
+    return float(np.nan_to_num(match_template(image, template)).max())
+
+
+def _smaller(thumbnail_hw: NDArray[np.uint8]) -> Floats:
+    height, width = (n // 2 for n in thumbnail_hw.shape)
+    pairs = thumbnail_hw[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
+    return pairs.mean(axis=(1, 3), dtype=np.float32).ravel()
+
+
+def _unit(rows_ND: Floats) -> Floats:
+    """Rows of mean 0 and length 1; those without any structure stay 0, like nothing."""
+    rows_ND = rows_ND - rows_ND.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(rows_ND, axis=1, keepdims=True)
+    return np.asarray(np.where(length > 1e-3, rows_ND / np.maximum(length, 1e-3), 0), np.float32)
