@@ -1,6 +1,6 @@
 """Masks that lie askew on their image: shifted, mirrored or turned."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,8 +82,8 @@ class Fit:
 class Alignment:
     """Masks whose borders would lie on the image's edges if they were moved, at the best of all shifts and turns.
 
-    Told of a set where most files agree on the same move, of one file only where the others lie well and it fits several
-    times better elsewhere. Opens some dozens of files.
+    Told of a set where most files agree on the same move, of one file only where the others lie well and it fits
+    several times better elsewhere. Opens some dozens of files.
     """
 
     quick = False
@@ -97,9 +97,7 @@ class Alignment:
         if found := _unfollowed(_fits(survey, noted), seen):
             yield found
         fits = _fits(survey, plain)
-        if found := _turned(fits):
-            yield found
-        elif found := _shifted(fits):
+        if found := _turned(fits) or _shifted(fits):
             yield found
         else:
             yield from _alone(fits)
@@ -188,11 +186,11 @@ def _peak(shifts: Floats) -> tuple[int, int]:
     return int(row) - REACH, int(column) - REACH
 
 
-def _agreed(fits: Sequence[Fit], moved: Callable[[Fit], float], still: Callable[[Fit], float]) -> bool:
+def _agreed(moved: Sequence[float], still: Sequence[float]) -> bool:
     """Whether most files lie better when moved, by much, and by far more than they differ among themselves."""
-    if len(fits) < FEWEST:
+    if len(moved) < FEWEST:
         return False
-    after, before = np.array([moved(fit) for fit in fits]), np.array([still(fit) for fit in fits])
+    after, before = np.array(moved), np.array(still)
     gain = after - before
     certain = gain.mean() >= 4 * gain.std(ddof=1) / len(gain) ** 0.5
     better = (gain > 0).mean() >= MOST
@@ -233,8 +231,8 @@ def _turned(fits: list[Fit]) -> Finding | None:
     """Masks that all fit better at the same turn."""
     for turn, words in _TURNS.items():
         able = [fit for fit in fits if turn in fit.turned]
-        if _agreed(able, lambda fit, turn=turn: fit.turned[turn], lambda fit: fit.near):
-            after, before = (float(np.mean(x)) for x in ([f.turned[turn] for f in able], [f.near for f in able]))
+        after, before = [fit.turned[turn] for fit in able], [fit.near for fit in able]
+        if _agreed(after, before):
             return Finding(
                 code="turned",
                 severity="error",
@@ -243,7 +241,7 @@ def _turned(fits: list[Fit]) -> Finding | None:
                 why="The network would learn labels that belong to other pixels.",
                 remedy="Look at some under their images; if it is so, write the masks anew, turned.",
                 pictures=names(fit.sample for fit in able),
-                details=(_numbers(able, after, before),),
+                details=(_numbers(after, before),),
             )
     return None
 
@@ -254,10 +252,10 @@ def _shifted(fits: list[Fit]) -> Finding | None:
         return None
     down, right = _peak(np.mean([fit.shifts for fit in fits], axis=0))
     place = (down + REACH, right + REACH)
-    if np.hypot(down, right) < LEAST or not _agreed(fits, lambda fit: float(fit.shifts[place]), lambda fit: fit.still):
+    after, before = [float(fit.shifts[place]) for fit in fits], [fit.still for fit in fits]
+    if np.hypot(down, right) < LEAST or not _agreed(after, before):
         return None
     by = float(np.median([fit.by for fit in fits]))
-    after, before = (float(np.mean(x)) for x in ([fit.shifts[place] for fit in fits], [fit.still for fit in fits]))
     return Finding(
         code="shifted",
         severity="warning",
@@ -266,7 +264,7 @@ def _shifted(fits: list[Fit]) -> Finding | None:
         why="The network learns borders that lie beside the objects, and is scored against them.",
         remedy="Look at some under their images; if it is so, move the masks back, or crop images and masks alike.",
         pictures=names(fit.sample for fit in fits),
-        details=(_numbers(fits, after, before),),
+        details=(_numbers(after, before),),
     )
 
 
@@ -300,10 +298,10 @@ def _alone(fits: list[Fit]) -> Iterator[Finding]:
         )
 
 
-def _numbers(fits: Sequence[Fit], after: float, before: float) -> str:
+def _numbers(after: Sequence[float], before: Sequence[float]) -> str:
     return (
-        f"of {said(len(fits), 'mask')} looked at: slope of the image under the borders {after:.2f} standard deviations "
-        f"above the mean when moved, {before:.2f} as they lie"
+        f"of {said(len(after), 'mask')} looked at: slope of the image under the borders {np.mean(after):.2f} standard "
+        f"deviations above the mean when moved, {np.mean(before):.2f} as they lie"
     )
 
 

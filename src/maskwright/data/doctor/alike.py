@@ -42,7 +42,7 @@ def candidates(thumbnails: Sequence[NDArray[np.uint8]], parts: Sequence[Any]) ->
     found: list[tuple[int, int, float]] = []
     for start in range(0, len(few_ND), _BLOCK):
         alike_bN = few_ND[start : start + _BLOCK] @ few_ND[start:].T
-        alike_bN[np.tri(*alike_bN.shape, dtype=bool)] = 0  # each pair once
+        alike_bN[np.tri(*alike_bN.shape, dtype=np.bool_)] = 0  # each pair once
         rows, columns = np.nonzero(alike_bN > CANDIDATE)
         for row in np.unique(rows):
             near = columns[rows == row] if len(rows) < 10_000 else np.flatnonzero(alike_bN[row] > CANDIDATE)

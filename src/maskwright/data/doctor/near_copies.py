@@ -5,6 +5,7 @@ overlap.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -114,7 +115,7 @@ def named_neighbours(samples: Sequence[Sample]) -> list[tuple[int, int]]:
     pairs = set()
     for line in lines.values():
         line.sort()
-        for (_, i), (_, j) in zip(line, line[1:], strict=False):
+        for (_, i), (_, j) in pairwise(line):
             if samples[i].split != samples[j].split and samples[i].content != samples[j].content:
                 pairs.add((min(i, j), max(i, j)))
     return sorted(pairs)

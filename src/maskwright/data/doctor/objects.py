@@ -84,7 +84,7 @@ def _parted(object_hw: NDArray[np.bool_]) -> bool:
     sizes = np.bincount(pieces_hw.ravel())
     sizes[0] = 0
     largest = int(sizes.argmax())
-    box = ndimage.find_objects(pieces_hw == largest)[0]
+    box = ndimage.find_objects((pieces_hw == largest).astype(np.uint8))[0]
     length = max(side.stop - side.start for side in box)
     distance_hw = ndimage.distance_transform_edt(pieces_hw != largest)
     far = [

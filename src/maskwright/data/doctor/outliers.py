@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.doctor.evidence import image_files, labelled, listed, names, said
-from maskwright.data.doctor.registry import Finding, Severity, checks
+from maskwright.data.doctor.evidence import image_files, labelled, listed, names, said, skipping
+from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.sample import Sample
 from maskwright.data.survey import Survey
 
@@ -53,28 +53,36 @@ def _span(samples: Sequence[Sample]) -> float:
 
 
 def _flat(samples: Sequence[Sample]) -> Iterator[Finding]:
+    """Those with something drawn in the mask, then the others."""
     flat = [sample for sample in samples if sample.low == sample.high]
-    drawn = [sample for sample in flat if len(sample.values) > 1]
-    for found, severity, code in ((drawn, "warning", "flat-but-drawn"), ([s for s in flat if s not in drawn], "note", "flat")):  # fmt: skip # noqa: E501
-        if found:
-            yield _flat_finding(found, "warning" if severity == "warning" else "note", code)
+    if drawn := [sample for sample in flat if len(sample.values) > 1]:
+        yield Finding(
+            code="flat-but-drawn",
+            severity="warning",
+            title=f"{said(len(drawn), 'image has', 'images have')} one value in all pixels, yet something is drawn in "
+            "the mask",
+            files=image_files(drawn),
+            why="The file is empty or was exported wrongly, and the network is asked to find what cannot be seen.",
+            remedy=f"Export them again, or leave them out: --skip {listed([s.name for s in drawn], 1)}",
+            fix=skipping(drawn),
+            pictures=names(drawn),
+            details=_values(drawn),
+        )
+    if empty := [sample for sample in flat if len(sample.values) <= 1]:
+        yield Finding(
+            code="flat",
+            severity="note",
+            title=f"{said(len(empty), 'image has', 'images have')} one value in all pixels",
+            files=image_files(empty),
+            why="Nothing can be seen in them; they teach at most that nothing is to be drawn there.",
+            remedy=f"Export them again, or leave them out: --skip {listed([s.name for s in empty], 1)}",
+            pictures=names(empty),
+            details=_values(empty),
+        )
 
 
-def _flat_finding(found: list[Sample], severity: Severity, code: str) -> Finding:
-    but = ", yet something is drawn in the mask" if severity == "warning" else ""
-    return Finding(
-        code=code,
-        severity=severity,
-        title=f"{said(len(found), 'image has', 'images have')} one value in all pixels{but}",
-        files=image_files(found),
-        why="The file is empty or was exported wrongly, and the network is asked to find what cannot be seen."
-        if but
-        else "Nothing can be seen in them; they teach at most that nothing is to be drawn there.",
-        remedy=f"Export them again, or leave them out: --skip {listed([s.name for s in found], 1)}",
-        fix={"skip": [sample.name for sample in found]} if but else None,
-        pictures=names(found),
-        details=tuple(f"{sample.image}: {sample.low:g} everywhere" for sample in found),
-    )
+def _values(flat: Sequence[Sample]) -> tuple[str, ...]:
+    return tuple(f"{sample.image}: {sample.low:g} everywhere" for sample in flat)
 
 
 def _tiny(samples: Sequence[Sample]) -> Iterator[Finding]:

@@ -101,8 +101,8 @@ def _finding(survey: Survey, part: str, samples: list[Sample], lines: list[str])
         severity="note" if as_published else "warning",
         title=f"The {PARTS[part]} part differs from the training part in {what}",
         files=(),
-        why=f"A random split would not look like this; the {PARTS[part]} score speaks of other images than those learned "
-        "from." + (" The split is as published, so it may be meant." if as_published else ""),
+        why=f"A random split would not look like this; the {PARTS[part]} score speaks of other images than "
+        "those learned from." + (" The split is as published, so it may be meant." if as_published else ""),
         remedy="If both should be alike, draw the parts anew: stratified, or by groups; else add such images to the "
         "training part.",
         pictures=names(samples, 3),

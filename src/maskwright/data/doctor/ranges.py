@@ -70,7 +70,7 @@ def _two_ranges(samples: Sequence[Sample]) -> Finding | None:
         low = [s for s in bright if s.high <= end]
         high = [s for s in bright if s.high > end]
         # Dim images end anywhere; those of another range fill it.
-        if len(low) < 2 and kind != "float32" or not low or not high:
+        if (len(low) < 2 and kind != "float32") or not low or not high:
             continue
         if float(np.median([s.high for s in low])) > end / 2 and min(s.high for s in high) > GAP * end:
             odd = min(low, high, key=len)
@@ -137,10 +137,9 @@ def _channels(samples: Sequence[Sample]) -> Iterator[Finding]:
 
 
 def _grey_in_truth(samples: Sequence[Sample]) -> Iterator[Finding]:
-    """Three channels of the same mean and deviation to the last digit are three times the same channel."""
-    colour = [sample for sample in samples if sample.channels == 3]
-    grey = [sample for sample in colour if len(set(sample.mean)) == len(set(sample.std)) == 1]
-    grey = [sample for sample in grey if sample.low < sample.high]
+    """Three channels of the same mean and deviation, but for rounding, are three times the same channel."""
+    colour = [sample for sample in samples if sample.channels == 3 and sample.low < sample.high]
+    grey = [sample for sample in colour if np.ptp(sample.mean) + np.ptp(sample.std) < 1e-6 * (1 + max(sample.std))]
     if grey:
         few = len(grey) < len(colour)
         yield Finding(
