@@ -41,7 +41,9 @@ class Clinic:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".tif":
-            tifffile.imwrite(path, array, photometric="rgb" if array.ndim == 3 else "minisblack")
+            bands = array.ndim == 3
+            kind = "rgb" if bands and array.shape[2] == 3 else "minisblack"
+            tifffile.imwrite(path, array, photometric=kind, planarconfig="contig" if bands else None)
         else:
             Image.fromarray(array).save(path, **options)
         return path

@@ -25,7 +25,9 @@ def spoilt(clinic, paint_scene, change, count=12, only=None, **options):
         clinic.pair(f"img_{seed:03}", image.astype(np.uint8), mask)
 
 
-@pytest.mark.parametrize(("down", "right", "words"), [(5, 3, "5 pixels up and 3 pixels left"), (-4, 0, "4 pixels down")])
+@pytest.mark.parametrize(
+    ("down", "right", "words"), [(5, 3, "5 pixels up and 3 pixels left"), (-4, 0, "4 pixels down")]
+)
 def test_masks_that_are_all_shifted_are_found_with_the_shift(clinic, paint_scene, down, right, words):
     spoilt(clinic, paint_scene, lambda mask: moved(mask, down, right))
 
@@ -115,9 +117,7 @@ def test_a_band_of_ignored_pixels_has_its_border_in_the_middle(clinic, paint_sce
 
 @pytest.mark.parametrize("orientation", [2, 3, 4, 6])
 @pytest.mark.parametrize("follows", [True, False])
-def test_masks_that_do_not_follow_exif_are_found_where_the_size_says_nothing(
-    clinic, paint_scene, orientation, follows
-):
+def test_masks_that_do_not_follow_exif_are_found_where_the_size_says_nothing(clinic, paint_scene, orientation, follows):
     """Six of sixteen photographs carry a note; stored, they lie such that the note turns them upright."""
     stored_as = {1: 1, 2: 2, 3: 3, 4: 4, 6: 8}[orientation]
     for seed in range(16):
@@ -153,3 +153,12 @@ def test_scores_are_the_mean_slope_under_the_moved_edges():
     for down, right in [(0, 0), (3, -5), (-REACH, REACH), (1, 0)]:
         slow = padded[rows + REACH + down, columns + REACH + right].mean()
         assert fast[REACH + down, REACH + right] == pytest.approx(slow, abs=1e-4)
+
+
+def test_values_that_are_no_classes_yet_are_compared_as_they_stand(clinic, paint_scene):
+    """255 is ignored only where that is known."""
+    spoilt(clinic, paint_scene, lambda mask: moved(mask, 5, 3), count=8)
+    (clinic.root / "dataset.yaml").write_text("classes: {background: 0, disc: 7}\n", "utf-8")
+
+    assert clinic.survey().samples is None
+    assert list(clinic.findings("alignment")) == ["shifted"]

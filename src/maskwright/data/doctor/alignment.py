@@ -122,19 +122,25 @@ def _fits(survey: Survey, samples: Sequence[Sample]) -> list[Fit]:
 
 
 def _objects(survey: Survey, sample: Sample) -> NDArray[Any]:
-    """What has borders: objects where they are told apart, else labels, else the values as they stand."""
+    """What has borders: objects where they are told apart, else labels, -1 where they are ignored, else the values as
+    they stand.
+    """
     table = survey.samples.table if survey.samples else {}
     if sample.tells_objects:
         objects_HW = sources[sample.source].objects(sample.place(survey.root, table))
         assert objects_HW is not None, "the source says that it tells objects"
         return objects_HW
-    return survey.samples.labels_of(sample) if survey.samples else survey.values_of(sample)
+    if survey.samples is None:
+        return survey.values_of(sample)
+    labels_HW = survey.samples.labels_of(sample).astype(np.int16)
+    labels_HW[labels_HW == IGNORED] = -1
+    return labels_HW
 
 
 def fitted(sample: Sample, image_HWC: NDArray[Any], labels_HW: NDArray[Any]) -> Fit | None:
     """How a mask lies on its image; None where it has no border, or the image nothing to see.
 
-    Ignored pixels take the label that is nearest, so that a band of them has its border in the middle.
+    Ignored pixels (below 0) take the label that is nearest, so that a band of them has its border in the middle.
     """
     image_HW, by = grey(image_HWC, SIDE)
     labels_HW = _filled(labels_HW[by // 2 :: by, by // 2 :: by][: image_HW.shape[0], : image_HW.shape[1]])
@@ -165,7 +171,7 @@ def scores(slope_HW: Floats, edges: Sequence[Floats]) -> list[Floats]:
 
 
 def _filled(labels_HW: NDArray[Any]) -> NDArray[Any]:
-    ignored_HW = labels_HW == IGNORED if labels_HW.dtype == np.uint8 else np.zeros(labels_HW.shape, bool)
+    ignored_HW = labels_HW < 0
     if not ignored_HW.any() or ignored_HW.all():
         return labels_HW
     rows, columns = ndimage.distance_transform_edt(ignored_HW, return_distances=False, return_indices=True)
