@@ -161,3 +161,12 @@ def test_agreement_tells_one_picture_from_two(paint_scene):
     for change in SPOILT.values():
         again = detail(change(paint_scene(0)[0].astype(np.uint8))[:, :, None])
         assert agreement(details[0], again) >= SAME
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (84, 84), (15, 84), (72, 60)])
+def test_the_best_place_is_that_of_scikit_image(shape, paint_scene):
+    from skimage.feature import match_template
+
+    image, other = (detail(paint_scene(seed)[0][:, :, None]) for seed in (0, 1))
+    for template in (image[: shape[0], 96 - shape[1] :], other[: shape[0], : shape[1]]):
+        assert alike._best(template, image) == pytest.approx(match_template(image, template).max(), abs=1e-4)
