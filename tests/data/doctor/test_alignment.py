@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskwright.data.doctor.alignment import REACH, scores
+from maskwright.data.doctor.alignment import REACH, _agreed, scores
 from maskwright.files.orientation import upright
 
 
@@ -138,6 +138,16 @@ def test_masks_that_do_not_follow_exif_are_found_where_the_size_says_nothing(cli
         assert found["exif-mask-unturned"].severity == "error"
         assert found["exif-mask-unturned"].files == tuple(f"images/img_{i:03}.jpg" for i in range(6))
     assert "exif" in clinic.findings("exif")
+
+
+def test_files_agree_where_the_gain_is_large_certain_and_common():
+    still = [0.5, 0.6, 0.55, 0.5, 0.6]
+
+    assert _agreed([1.0, 1.1, 1.0, 0.9, 1.2], still)
+    assert not _agreed([score * 1.2 for score in still], still), "small"
+    assert not _agreed([3.0, 0.61, 0.56, 0.51, 0.61], still), "uncertain"
+    assert not _agreed([2.0, 2.1, 2.0, 0.4, 0.5], still), "not common"
+    assert not _agreed([0.2, 0.21, 0.2, 0.2, 0.2], [0.01] * 5), "not clear"
 
 
 def test_scores_are_the_mean_slope_under_the_moved_edges():

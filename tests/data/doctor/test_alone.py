@@ -30,11 +30,11 @@ def test_what_has_no_partner_is_listed_and_near_names_are_offered(clinic, paint_
 
 
 def test_without_a_near_name_it_is_a_note(clinic, paint_scene):
-    paint(clinic, paint_scene, ["a.png", "b.png", "c.png", "x_07.png"], ["a.png", "b.png", "c.png", "x_08.png"])
+    paint(clinic, paint_scene, ["a.png", "b.png", "station_07.png"], ["a.png", "b.png", "station_08.png"])
 
     found = clinic.findings("alone")
 
-    assert {finding.severity for finding in found.values()} == {"note"}, "x_07 and x_08 are two pictures"
+    assert {finding.severity for finding in found.values()} == {"note"}, "07 and 08 are two pictures"
 
 
 @pytest.mark.parametrize("more", ["image", "mask"])

@@ -122,6 +122,16 @@ def test_images_that_share_a_frame_are_not_the_same(clinic):
     assert clinic.findings("near_copies") == {}
 
 
+def test_one_strong_edge_that_all_pictures_share_does_not_decide(clinic, paint_scene):
+    y, x = np.mgrid[:96, :120]
+    field = np.hypot(y - 48, x - 60) < 44
+    for seed in range(24):
+        image = np.where(field, 150 + paint_scene(seed)[0] / 5, 0).astype(np.uint8)
+        clinic.pair(f"eye_{seed:02}", image, np.zeros_like(image))
+
+    assert clinic.findings("near_copies") == {}
+
+
 def test_candidates_are_those_of_a_slow_comparison_and_come_in_any_block_size(paint_scene, monkeypatch):
     thumbnails = [thumbnail(paint_scene(seed)[0][:, :, None]) for seed in range(30)]
     thumbnails += [thumbnail(paint_scene(seed)[0][3:, 3:, None] * 0.5) for seed in range(6)]

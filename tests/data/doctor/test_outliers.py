@@ -51,6 +51,26 @@ def test_two_kinds_of_images_are_no_outliers(clinic, paint_scene):
     assert clinic.findings("outliers") == {}
 
 
+def levelled(scene, mean):
+    image, _ = scene
+    return image / 4 - (image / 4).mean() + mean
+
+
+def test_two_tight_kinds_are_no_outliers_either(clinic, paint_scene):
+    for seed in range(30):
+        add(clinic, f"img_{seed:02}", levelled(paint_scene(seed), 130 if seed < 20 else 30))
+
+    assert clinic.findings("outliers") == {}
+
+
+@pytest.mark.parametrize(("others", "codes"), [((40, 58), []), ((5, 10), ["outliers-brightness"])])
+def test_the_end_of_a_tail_does_not_stand_apart(clinic, paint_scene, others, codes):
+    for seed, mean in enumerate([100] * 24 + [100 + step for step in others] + [166]):
+        add(clinic, f"img_{seed:02}", levelled(paint_scene(seed), mean))
+
+    assert list(clinic.findings("outliers")) == codes
+
+
 def test_a_long_tail_is_no_outlier(clinic, paint_scene):
     for seed in range(40):
         add(clinic, f"img_{seed:02}", paint_scene(seed)[0] * np.exp(-((seed / 18) ** 2)))

@@ -54,6 +54,33 @@ def test_random_splits_of_one_set_are_silent(clinic, paint_scene):
         assert clinic.findings("parts", share=0.3, split_seed=seed) == {}
 
 
+def tiny(clinic, part, means, first=0):
+    for seed, mean in enumerate(means, start=first):
+        rng = np.random.default_rng(seed)
+        mask = np.zeros((8, 8), np.uint8)
+        mask[:, :4] = 255
+        clinic.pair(f"img_{seed:03}", (mean + rng.uniform(0, 9, (8, 8))).astype(np.uint8), mask, part)
+
+
+def test_a_certain_but_small_difference_is_not_told(clinic):
+    means = np.random.default_rng(0).normal(120, 20, 400)
+    tiny(clinic, "train", means[:250])
+    tiny(clinic, "val", means[250:] + 11, first=500)
+    brightness = [np.mean(m.sample.mean) for m in clinic.survey().measured]
+
+    above, chance = ranked(np.array(brightness[250:]), np.array(brightness[:250]))
+
+    assert chance < 1e-4
+    assert 0.6 < above < 0.75
+    assert clinic.findings("parts") == {}
+
+
+def test_small_parts_differ_by_chance_and_are_silent(clinic):
+    tiny(clinic, "", np.random.default_rng(0).normal(120, 20, 20))
+
+    assert all(clinic.findings("parts", share=6, split_seed=seed) == {} for seed in range(12))
+
+
 def test_ranks_are_those_of_a_slow_count():
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 6, 9).astype(float), rng.integers(2, 9, 14).astype(float)

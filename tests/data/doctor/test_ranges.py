@@ -48,7 +48,7 @@ def test_a_camera_of_few_bits_is_told_with_the_real_range(clinic, paint_scene, c
 
 
 def test_full_sixteen_bits_are_silent_though_some_are_dim(clinic, paint_scene):
-    paint(clinic, paint_scene, [bits(16)] * 8 + [bits(16, 0.1)] * 3)
+    paint(clinic, paint_scene, [bits(16)] * 8 + [bits(16, 0.1)] * 3 + [bits(16, 0.001)] * 3)
 
     assert clinic.findings("ranges") == {}
 

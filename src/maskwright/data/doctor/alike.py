@@ -66,7 +66,10 @@ def detail(image_HWC: NDArray[Any]) -> Floats:
     small = ndimage.gaussian_filter(thumbnail(image_HWC, SIDE).astype(np.float32), 0.7)
     fine = small - ndimage.gaussian_filter(small, 3)
     deviation = np.sqrt(np.maximum(0, ndimage.gaussian_filter(fine**2, 4)))
-    return np.asarray(fine / (deviation + 0.2 * float(fine.std()) + 1e-6), np.float32)
+    # The usual deviation where there is something at all: one strong edge, or a black surrounding, is not usual.
+    some = deviation[deviation > 0.05]
+    usual = float(np.median(some)) if some.size else 1.0
+    return np.asarray(fine / (deviation + 0.2 * usual + 1e-6), np.float32)
 
 
 def agreement(a: Floats, b: Floats) -> float:
@@ -99,8 +102,8 @@ def _best(template: Floats, image: Floats) -> float:
     size = [fft.next_fast_len(n, real=True) for n in image.shape]
     waves = fft.rfft2(image, size) * np.conj(fft.rfft2(centred, size))
     products = fft.irfft2(waves, size)[: image.shape[0] - height + 1, : image.shape[1] - width + 1]
-    image = image.astype(np.float64)  # differences of large sums
-    variance = _windows(image**2, height, width) - _windows(image, height, width) ** 2 / template.size
+    exact = image.astype(np.float64)  # differences of large sums
+    variance = _windows(exact**2, height, width) - _windows(exact, height, width) ** 2 / template.size
     lengths = np.sqrt(np.maximum(variance, 1e-6 * template.size)) * np.sqrt((centred**2).sum())
     return float((products / lengths).max())
 

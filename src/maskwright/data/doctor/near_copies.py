@@ -9,8 +9,10 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Final
 
+import numpy as np
+
 from maskwright.data.doctor.alike import NEIGHBOURS, RIM, SAME, Floats, agreement, candidates, detail, overlap
-from maskwright.data.doctor.evidence import PARTS, image_files, listed, names, published, said
+from maskwright.data.doctor.evidence import PARTS, image_files, listed, names, published, said, spread
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.measure import Measured
 from maskwright.data.sample import Sample
@@ -19,6 +21,8 @@ from maskwright.errors import MaskwrightError
 
 PAIRS: Final = 300
 """That are compared in detail, those across parts first: each opens two files and takes some hundredths of a second."""
+SPREAD: Final = 16
+"""Images that say what all share."""
 NAMED: Final = 150
 """Pairs across parts that are compared because their names are neighbours: film frames and tiles."""
 
@@ -53,6 +57,12 @@ class _Details:
                 self.known[sample.name] = None
         return self.known[sample.name]
 
+    def shared(self, samples: Sequence[Sample]) -> Floats:
+        """What all images have, such as the rim of a microscope's field; of few it is not known."""
+        some = [self(sample) for sample in spread(samples, SPREAD, sum(s.height * s.width for s in samples))]
+        known = [one for one in some if one is not None]
+        return np.mean(known, axis=0) if len(known) >= SPREAD else np.zeros((1, 1), np.float32)
+
 
 class NearCopies:
     """Pairs of images that agree in detail: one picture, or neighbours in time or place.
@@ -85,11 +95,14 @@ def _compared(survey: Survey, seen: Sequence[Measured]) -> tuple[list[Pair], lis
     unlike = [(i, j) for i, j, _ in found if samples[i].content != samples[j].content]
     same, neighbours = [], []
     compared = set()
-    for i, j in [*unlike[:PAIRS], *named_neighbours(samples)[:NAMED]]:
+    named = named_neighbours(samples)[:NAMED]
+    shared = details.shared(samples) if unlike or named else np.zeros((1, 1), np.float32)
+    for i, j in [*unlike[:PAIRS], *named]:
         a, b = details(samples[i]), details(samples[j])
         if (i, j) in compared or a is None or b is None:
             continue
         compared.add((i, j))
+        a, b = a - shared, b - shared
         agree = agreement(a, b)
         if agree >= SAME:
             same.append(Pair(samples[i], samples[j], agree))
