@@ -27,7 +27,7 @@ LEAST: Final = 2.5
 PLAY: Final = 2
 """Pixels by which a mask that is turned may be shifted besides."""
 SIDE: Final = 512
-LOOKED: Final = 40
+LOOKED: Final = 24
 """Samples that are opened, evenly spread …"""
 PIXELS: Final = 100_000_000
 """… and at most so many pixels."""
