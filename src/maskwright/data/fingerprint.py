@@ -101,7 +101,8 @@ def _common(samples: list[Sample]) -> str:
         raise DataError(
             f"{odd[0]} holds {next(s.dtype for s in samples if s.dtype != usual)} values, most images hold {usual} "
             f"({len(odd)} of {len(samples)} differ). One value must mean the same brightness in all: convert them, or "
-            "leave them out with --skip."
+            "leave them out with --skip.",
+            code="mixed-dtypes",
         )
     return usual
 
@@ -116,7 +117,8 @@ def _channels(train: list[Sample], labelled: list[Sample]) -> int:
         odd = next(s for s in labelled if s.channels != usual)
         raise DataError(
             f"{odd.image} has {odd.channels} channels, most images have {usual}. Convert it, or leave it out with "
-            f"--skip {odd.name}."
+            f"--skip {odd.name}.",
+            code="mixed-channels",
         )
     return next(iter(found))
 

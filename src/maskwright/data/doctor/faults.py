@@ -1,11 +1,12 @@
-"""What a training would be refused for, as the survey found it."""
+"""What a training would be refused for, where no other check tells it."""
 
 from collections.abc import Iterator
 
+from maskwright.data.doctor.evidence import code_of
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.fingerprint import fingerprint
 from maskwright.data.survey import Survey
-from maskwright.errors import DataError
+from maskwright.errors import DataError, MaskwrightError
 
 
 class Faults:
@@ -20,19 +21,20 @@ class Faults:
         """The faults, one by one."""
         told = frozenset[str]().union(*(getattr(check, "tells", ()) for _, check in checks.items()))
         for fault in (*survey.faults, *_mixed(survey)):
-            if isinstance(fault, DataError) and fault.code in told:
-                continue
-            files = fault.files if isinstance(fault, DataError) else ()
-            code = (fault.code if isinstance(fault, DataError) else "") or "refused"
-            text = str(fault)
-            yield Finding(
-                code=code,
-                severity="error",
-                title=text.split(". ")[0] + ".",
-                files=files,
-                why="Training is refused.",
-                remedy=text,
-            )
+            if code_of(fault) not in told:
+                yield _finding(fault)
+
+
+def _finding(fault: MaskwrightError) -> Finding:
+    text = str(fault)
+    return Finding(
+        code=code_of(fault),
+        severity="error",
+        title=text.split(". ")[0].rstrip("."),
+        files=fault.files if isinstance(fault, DataError) else (),
+        why="Training is refused.",
+        remedy=text,
+    )
 
 
 def _mixed(survey: Survey) -> list[DataError]:
