@@ -66,6 +66,8 @@ def check_packed(page: "TiffPage", file: BinaryIO) -> None:
     """
     if not page.is_tiled and page.rowsperstrip < 1:
         raise ReadError("is a damaged TIFF: its strips have no rows. Copy, download or export it again.")
+    if page.planarconfig not in (1, 2):  # tifffile would read the first band, and leave the others as memory was
+        raise ReadError("is a damaged TIFF: its bands lie in no order there is. Copy, download or export it again.")
     counts = [count for count in page.databytecounts[: math.prod(page.chunked)] if count]
     if page.compression in _TIMES and len(counts) == len(page.dataoffsets):  # none left out, as some maps do
         check_promise(math.prod(page.shape) * page.bitspersample // 8, sum(counts), _TIMES[page.compression])

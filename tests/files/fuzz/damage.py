@@ -51,7 +51,7 @@ def pairs() -> list[tuple[str, str]]:
     for name, flavour in load().items():
         first.setdefault(flavour.family, name)
     plain = [(name, damage) for name in FLAVOURS for damage in (*GENERAL, "lie", "lie")]
-    return plain + [(name, "bomb") for family, name in first.items() if family in BOMBS]
+    return plain + 4 * [(name, "bomb") for family, name in first.items() if family in BOMBS]
 
 
 def seeds(count: int) -> list[tuple[str, str, int]]:

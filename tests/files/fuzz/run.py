@@ -29,6 +29,7 @@ from damage import damaged, seeds  # noqa: E402 - a script finds its neighbours 
 from flavours import load  # noqa: E402
 
 Seed = tuple[str, str, int]
+CHILD = HERE / "reading.py"
 ASLEEP = 300
 """Seconds after which a child that answers nothing is ended although it uses no processor time."""
 
@@ -50,7 +51,7 @@ class Child:
         # Two arenas: each thread's own would count as address space.
         environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "reading.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             stderr=subprocess.DEVNULL, env=environment,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -68,7 +69,8 @@ class Child:
         line = self.process.stdout.readline()
         if line:
             return json.loads(line)  # type: ignore[no-any-return]
-        code = self.process.wait()
+        self.process.communicate()  # closes what is left of it
+        code = self.process.returncode
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         self._start()
         return {"faults": [f"the process was ended: {name}"], "images": 0, "errors": [], "seconds": 0, "memory": 0}
