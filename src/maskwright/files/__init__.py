@@ -7,6 +7,7 @@ itself.
 """
 
 from maskwright.files.images import read_header, read_image, write_image
+from maskwright.files.limits import MAX_BYTES
 from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.opening import MAX_PIXELS, pages_in
@@ -16,6 +17,7 @@ from maskwright.files.stored import Header, Stored
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "MAX_BYTES",
     "MAX_PIXELS",
     "STACK_SUFFIXES",
     "Header",

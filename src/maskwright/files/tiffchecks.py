@@ -13,7 +13,24 @@ from maskwright.files.sizes import size_of
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
-PICTURES: Final = {6, 7, 33007, 34892, 33003, 33004, 33005, 34712, 34933, 50001, 34927, 50002, 52546, 22610, 34934, 34887}
+PICTURES: Final = {
+    6,
+    7,
+    33007,
+    34892,
+    33003,
+    33004,
+    33005,
+    34712,
+    34933,
+    50001,
+    34927,
+    50002,
+    52546,
+    22610,
+    34934,
+    34887,
+}
 """Compressions whose strips say their own size: JPEG, JPEG 2000, PNG, WebP, JPEG XL, JPEG XR, LERC."""
 
 _TIMES: Final = {1: RAW, 5: LZW, 8: DEFLATE, 32946: DEFLATE, 50013: DEFLATE, 32773: PACKBITS, 50000: ZSTD, 34926: ZSTD}

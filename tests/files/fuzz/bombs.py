@@ -69,7 +69,14 @@ def _tiff(rng: Rng) -> bytes:
     if packing in (7, 50001, 34712, 34933) and rng.random() < 0.7:  # a small page whose only strip is the bomb
         height, width, samples, bits = 24, 33, 3, 8
     tiles = kind == 1
-    entries = [(256, width), (257, height), (258, bits), (259, packing), (262, 1 if samples != 3 else 2), (277, samples)]
+    entries = [
+        (256, width),
+        (257, height),
+        (258, bits),
+        (259, packing),
+        (262, 1 if samples != 3 else 2),
+        (277, samples),
+    ]
     if tiles and rng.random() < 0.5:  # a small page in one large tile
         entries[:2] = [(256, 9), (257, 9)]
     place = (324, 325) if tiles else (273, 279)

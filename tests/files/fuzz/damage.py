@@ -72,7 +72,9 @@ def seeds(count: int) -> list[tuple[str, str, int]]:
 
 def _place(data: bytearray, rng: Rng) -> int:
     """A place in the file; every other time near its start, where the sizes stand."""
-    return int(rng.integers(min(len(data), int(rng.choice([64, 300])))) if rng.random() < 0.5 else rng.integers(len(data)))
+    return int(
+        rng.integers(min(len(data), int(rng.choice([64, 300])))) if rng.random() < 0.5 else rng.integers(len(data))
+    )
 
 
 def _run(data: bytearray, rng: Rng) -> tuple[int, int]:
@@ -114,7 +116,9 @@ def _swapped(data: bytearray, rng: Rng) -> bytearray:
     first, second = sorted((_run(data, rng), _run(data, rng)))
     if first[1] > second[0]:
         return _bits(data, rng)
-    return data[: first[0]] + data[slice(*second)] + data[first[1] : second[0]] + data[slice(*first)] + data[second[1] :]
+    return (
+        data[: first[0]] + data[slice(*second)] + data[first[1] : second[0]] + data[slice(*first)] + data[second[1] :]
+    )
 
 
 def _spliced(data: bytearray, rng: Rng) -> bytearray:

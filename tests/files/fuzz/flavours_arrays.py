@@ -10,7 +10,6 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
-
 from flavours import HEIGHT, WIDTH, Data, flavours, picture
 
 

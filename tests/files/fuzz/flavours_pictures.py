@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import imagecodecs
 import numpy as np
-
 from flavours import HEIGHT, WIDTH, Data, animation, exif, flavours, picture, pillow
 
 PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -57,7 +56,9 @@ def _colours(count: int) -> bytes:
 def _pngs() -> dict[str, Callable[[], Data]]:
     made = {f"grey{bits}": png(bits, 0) for bits in (1, 2, 4, 8, 16)}
     made |= {f"palette{bits}": png(bits, 3) for bits in (1, 2, 4, 8)}
-    made |= {f"{name}{bits}": png(bits, kind) for name, kind in (("rgb", 2), ("la", 4), ("rgba", 6)) for bits in (8, 16)}
+    made |= {
+        f"{name}{bits}": png(bits, kind) for name, kind in (("rgb", 2), ("la", 4), ("rgba", 6)) for bits in (8, 16)
+    }
     made |= {f"interlaced-{name}": png(bits, kind, True) for name, bits, kind in (("grey1", 1, 0), ("palette8", 8, 3))}
     made |= {f"interlaced-{name}": png(bits, kind, True) for name, bits, kind in (("rgb8", 8, 2), ("rgba16", 16, 6))}
     text = chunk(b"tEXt", b"Title\0a picture") + chunk(b"zTXt", b"Note\0\0" + zlib.compress(b"words " * 50))
@@ -68,8 +69,6 @@ def _pngs() -> dict[str, Callable[[], Data]]:
         "palette-text": png(8, 3, before=chunk(b"tRNS", bytes(range(99))) + text, parts=3),
         "animation": animation("PNG"),
     }
-
-
 
 
 @flavours("jpeg", ".jpg")
@@ -108,7 +107,9 @@ def _bmp(bits: int, packing: int = 0, top_down: bool = False) -> Callable[[], by
 
 @flavours("bmp", ".bmp")
 def _bmps() -> dict[str, Callable[[], Data]]:
-    made: dict[str, Callable[[], Data]] = {f"pillow-{mode}": pillow("BMP", mode) for mode in ("1", "L", "P", "RGB", "RGBA")}
+    made: dict[str, Callable[[], Data]] = {
+        f"pillow-{mode}": pillow("BMP", mode) for mode in ("1", "L", "P", "RGB", "RGBA")
+    }
     made |= {f"palette{bits}": _bmp(bits) for bits in (1, 4, 8)}
     return made | {"rgb16": _bmp(16), "rgb24-top": _bmp(24, top_down=True), "rgb32": _bmp(32), "rle8": _bmp(8, 1),
                    "rle4": _bmp(4, 2), "fields16": _bmp(16, 3)}  # fmt: skip

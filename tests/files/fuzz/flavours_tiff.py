@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import tifffile
-
 from flavours import HEIGHT, Data, flavours, picture, pillow
 
 

@@ -92,7 +92,24 @@ def _png_pixels(chunks: list[list], rng: Rng) -> None:  # type: ignore[type-arg]
 
 # ------------------------------------------------------------------------------------------------------------ TIFF
 
-_TIFF_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_TIFF_SIZES: Final = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 _TIFF_CODES: Final = (254, 256, 257, 258, 259, 262, 266, 270, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330,
                       338, 339, 347, 32997, 32998)  # fmt: skip
 
@@ -149,7 +166,9 @@ def _tiff_entry(data: bytearray, rng: Rng, order: str, big: bool, at: int) -> No
             (value_at,) = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, value_at)
             value_at += size * int(rng.integers(min(count, 4096)))
         whole = {1: "b", 2: "h", 4: "i", 8: "q"}[size]
-        number = extreme(rng) if what < 9 else int(rng.choice([1, 2, 5, 6, 7, 8, 32773, 34712, 34925, 50000, 50001, 50002]))
+        number = (
+            extreme(rng) if what < 9 else int(rng.choice([1, 2, 5, 6, 7, 8, 32773, 34712, 34925, 50000, 50001, 50002]))
+        )
         _put(data, value_at, f"{order}{whole}", number)
 
 
@@ -229,7 +248,11 @@ def _webp(data: bytearray, rng: Rng) -> bytes:
 def _jp2(data: bytearray, rng: Rng) -> bytes:
     at = max(data.find(b"\xff\x51"), 0)
     sizes = [(at + 6 + 4 * field, ">i") for field in range(8)]
-    more = [(at + 38, ">h"), *((at + 40 + step, ">b") for step in range(9)), *((at + step, ">b") for step in range(50, 80))]
+    more = [
+        (at + 38, ">h"),
+        *((at + 40 + step, ">b") for step in range(9)),
+        *((at + step, ">b") for step in range(50, 80)),
+    ]
     header = data.find(b"ihdr")
     boxes = [(header + 4, ">i"), (header + 8, ">i"), (header + 12, ">h"), (header - 4, ">i")] if header > 0 else []
     return _at_fields(*sizes, *sizes, *more, *boxes)(data, rng)
@@ -249,7 +272,9 @@ def _npy(data: bytearray, rng: Rng) -> bytes:
     elif what == 3:
         about["shape"] = tuple(int(side) for side in rng.choice([0, 1, 2, 24, 33, 2**31], int(rng.integers(0, 70))))
     elif what == 4:
-        about["descr"] = str(rng.choice(["|O", "<f16", "<U9", "<M8[s]", "|V4", "<i8", "<u2", ">c16", "|S0", "<f3", "x"]))
+        about["descr"] = str(
+            rng.choice(["|O", "<f16", "<U9", "<M8[s]", "|V4", "<i8", "<u2", ">c16", "|S0", "<f3", "x"])
+        )
     else:
         about["fortran_order"] = [True, False, None, 7][rng.integers(4)]
     text = repr(about).encode("latin1") + b"\n"

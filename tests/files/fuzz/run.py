@@ -128,7 +128,9 @@ def main() -> int:
     todo += kept() if options.kept else []
     if options.count:
         scale = 40 if options.only else 1
-        fits = [seed for seed in seeds((options.count + options.skip) * scale) if options.only in f"{seed[0]} {seed[1]}"]
+        fits = [
+            seed for seed in seeds((options.count + options.skip) * scale) if options.only in f"{seed[0]} {seed[1]}"
+        ]
         todo += fits[options.skip : options.skip + options.count]
     if options.save:
         for seed in todo:

@@ -100,7 +100,7 @@ def _stored(page: "TiffPage", file: BinaryIO, place: int = 0, behind: int = 1) -
     colours_of_print = page.photometric == CMYK
     working = working_bytes(page, file.seek(0, 2))
     kept = page.imagelength * page.imagewidth * page.dtype.itemsize * (3 if colours_of_print else len(keep))
-    if page.axes == "SYX" or len(keep) < page.samplesperpixel:  # copied by _decode
+    if page.axes == "SYX" or colours_of_print or len(keep) < page.samplesperpixel:  # copied by _decode
         working = max(working, math.prod(page.shape) * page.dtype.itemsize + kept)
     return Stored(
         page.imagelength, page.imagewidth, 3 if colours_of_print else len(keep), page.dtype.name,
