@@ -66,7 +66,7 @@ def test_every_reader_has_flavours_to_damage(fuzz, tmp_path):
     assert not missing, f"no flavour for {missing}: add tests/files/fuzz/flavours_<format>.py"
 
 
-# What is healthy, but nothing that can be read: which page or frame, or which two parts of a number, is not ours to guess.
+# What is healthy, but nothing that can be read: which page or frame, or which two parts of a number, is not ours to guess.  # noqa: E501
 NOT_READ = {"png-animation", "gif-animation", "webp-animation", "tiff-complex"}
 
 

@@ -35,8 +35,8 @@ def tiff(*channels, dtype="uint8", **options):
 
 
 KINDS = {
-    "png": saved("PNG", "RGB"), "png-alpha": saved("PNG", "RGBA"), "png-palette": saved("PNG", "P"), "png-bits": saved("PNG", "1"),
-    "jpeg": saved("JPEG", "RGB"), "jpeg-progressive": saved("JPEG", "RGB", progressive=True), "jpeg-cmyk": saved("JPEG", "CMYK"),
+    "png": saved("PNG", "RGB"), "png-alpha": saved("PNG", "RGBA"), "png-palette": saved("PNG", "P"), "png-bits": saved("PNG", "1"),  # noqa: E501
+    "jpeg": saved("JPEG", "RGB"), "jpeg-progressive": saved("JPEG", "RGB", progressive=True), "jpeg-cmyk": saved("JPEG", "CMYK"),  # noqa: E501
     "gif": saved("GIF", "P"), "bmp": saved("BMP", "RGB"), "webp": saved("WEBP", "RGB"),
     "tiff": tiff(photometric="minisblack"), "tiff-zlib": tiff(3, photometric="rgb", compression="zlib"),
     "tiff-tiles": tiff(photometric="minisblack", tile=(64, 64), compression="zstd"),

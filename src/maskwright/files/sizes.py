@@ -65,7 +65,7 @@ def webp_size(data: bytes) -> Size | None:
 
 def _jpegxl(data: bytes) -> Size | None:
     at = data.find(b"\xff\x0a")
-    if at < 0:
+    if at < 0 or len(data) < at + 11:  # a size takes 67 bits at most
         return None
     bits = _Bits(int.from_bytes(data[at + 2 : at + 18], "little"))
     small = bits.take(1)
@@ -102,10 +102,12 @@ def _jpegxr(data: bytes) -> Size | None:
 def _lerc(data: bytes) -> Size:
     # The check sum came with the third version.
     at = 14 if int.from_bytes(data[6:10], "little") > 2 else 10
-    return struct.unpack_from("<II", data, at)  # type: ignore[return-value]
+    return struct.unpack_from("<II", data, at)
 
 
 _KINDS: Final[tuple[tuple[bytes, Callable[[bytes], Size | None]], ...]] = (
-    (b"\xff\xd8", _jpeg), (b"\xff\x4f\xff\x51", _jpeg2000), (b"\0\0\0\x0cjP", _jpeg2000), (b"\x89PNG\r\n\x1a\n", _png),
-    (b"RIFF", webp_size), (b"\xff\x0a", _jpegxl), (b"\0\0\0\x0cJXL ", _jpegxl), (b"II\xbc", _jpegxr), (b"Lerc2 ", _lerc),
+    (b"\xff\xd8", _jpeg), (b"\xff\x4f\xff\x51", _jpeg2000), (b"\0\0\0\x0cjP", _jpeg2000),
+    (b"\x89PNG\r\n\x1a\n", _png),
+    (b"RIFF", webp_size), (b"\xff\x0a", _jpegxl), (b"\0\0\0\x0cJXL ", _jpegxl),
+    (b"II\xbc", _jpegxr), (b"Lerc2 ", _lerc),
 )  # fmt: skip

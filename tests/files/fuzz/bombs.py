@@ -17,7 +17,7 @@ Rng = np.random.Generator
 
 # Rows and columns. Mostly more than can be read: what can, takes a second each.
 _SIZES: Final = (
-    (9_000, 9_000), (20_000, 20_000), (30_000, 30_000), (31_000, 32_000), (60_000, 60_000), (65_535, 65_535), (1, 2**31 - 1),
+    (9_000, 9_000), (20_000, 20_000), (30_000, 30_000), (31_000, 32_000), (60_000, 60_000), (65_535, 65_535), (1, 2**31 - 1),  # noqa: E501
     (2**31 - 1, 1), (2**20, 2**12), (2**31 - 1, 2**31 - 1), (100_000, 3), (3, 500_000_000),
 )  # fmt: skip
 
@@ -61,7 +61,7 @@ def _tiff(rng: Rng) -> bytes:
     samples, bits = [(1, 1), (1, 8), (3, 8), (4, 16), (1, 32), (60_000, 8)][rng.integers(6)]
     total = (width * samples * bits + 7) // 8 * height
     packing, data = [
-        (8, lambda: zeros(min(total, 5 * 2**30))), (8, lambda: zeros(2**20)), (50000, lambda: _zstd(min(total, 5 * 2**30))),
+        (8, lambda: zeros(min(total, 5 * 2**30))), (8, lambda: zeros(2**20)), (50000, lambda: _zstd(min(total, 5 * 2**30))),  # noqa: E501
         (32773, lambda: b"\x81\0" * min(-(-total // 128), 2**20)), (1, lambda: b""), (5, lambda: b"\x80\0\0" * 1000),
         (7, lambda: _jpeg(rng)), (50001, lambda: _webp(rng)), (34712, lambda: _jp2(rng)), (34933, lambda: _png(rng)),
         (50000, lambda: _zstd(9)), (4, lambda: b"\x80\1" * 99),
@@ -229,7 +229,7 @@ def _jp2(rng: Rng) -> bytes:
 def _zarr(rng: Rng) -> dict[str, bytes]:
     height, width = _size(rng)
     chunks = [height, width] if rng.random() < 0.5 else [int(rng.choice([1, 64])), 64]
-    about: dict[str, Any] = {"zarr_format": 2, "shape": [height, width], "chunks": chunks, "dtype": "<f8", "fill_value": 0,
+    about: dict[str, Any] = {"zarr_format": 2, "shape": [height, width], "chunks": chunks, "dtype": "<f8", "fill_value": 0,  # noqa: E501
                              "order": "C", "filters": None, "compressor": {"id": "zlib", "level": 1}}  # fmt: skip
     return {".zarray": json.dumps(about).encode(), "0.0": zeros(min(height * width * 8, 4 * 2**30))}
 
