@@ -10,6 +10,7 @@ from maskwright.files.archive_index import UNPACK
 from maskwright.files.archives import ARCHIVE_SUFFIXES, is_archive, members
 from maskwright.files.georeference import Georeference, read_georeference
 from maskwright.files.images import Picture, axes_in, read_header, read_image, read_picture, write_image
+from maskwright.files.limits import MAX_BYTES
 from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in, has_files
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.names import stem, suffix_of
@@ -24,6 +25,7 @@ from maskwright.files.windows import read_window
 __all__ = [
     "ARCHIVE_SUFFIXES",
     "IMAGE_SUFFIXES",
+    "MAX_BYTES",
     "MAX_PIXELS",
     "STACK_SUFFIXES",
     "UNPACK",

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from maskwright.errors import ReadError, SettingError
 from maskwright.files.encoding import encode, encode_pages
+from maskwright.files.limits import bands
 from maskwright.files.opening import check_size, opened
 from maskwright.files.orientation import upright
 from maskwright.files.stored import Array, Stored, image_of, is_grey
@@ -70,7 +71,7 @@ def read_mask(path: str | Path, page: int | None = None, *, colour: bool = False
         ReadError: as for `read_image`; or the values are no whole numbers, or the channels no colour.
     """
     with opened(path, page, axes) as stored:
-        check_size(stored)
+        check_size(stored, _bytes(stored, colour))
         mask = _colours(image_of(stored)) if colour else _as_stored(stored)
         return replace(mask, orientation=stored.orientation)
 
@@ -119,6 +120,16 @@ def _palette(style: MaskStyle) -> Array | None:
     return None if style.palette is None else np.array(style.palette, np.uint8)
 
 
+def _bytes(stored: Stored, colour: bool) -> int:
+    """What reading the mask takes at its peak."""
+    samples, pixels = stored.samples_bytes, stored.height * stored.width
+    if colour:
+        return max(stored.image_bytes(), pixels * (stored.header.channels + 4))
+    whole = 0 if stored.channels == 1 and stored.dtype in ("uint8", "uint16") else 4 * pixels
+    turned = samples if stored.orientation != 1 else 0
+    return max(stored.decoding_bytes, samples + whole, samples + turned)
+
+
 def _as_stored(stored: Stored) -> Mask:
     values_HWC = upright(stored.decode(), stored.orientation)
     if values_HWC.shape[2] == 3:
@@ -145,8 +156,12 @@ def _colours(values_HWC: Array) -> Mask:
             f"holds {values_HWC.shape[2]} channels of {values_HWC.dtype.name}; a mask's colours are three of "
             "uint8. Export it with 8 bits a channel, or as grey."
         )
-    red, green, blue = np.moveaxis(np.broadcast_to(values_HWC, (*values_HWC.shape[:2], 3)).astype(np.uint32), 2, 0)
-    return Mask(red << 16 | green << 8 | blue, MaskStyle(mode="colour"))
+    colours = np.empty(values_HWC.shape[:2], np.uint32)
+    for band in bands(values_HWC):
+        part = values_HWC[band].astype(np.uint32)
+        red, green, blue = part[..., 0], part[..., -2 if part.shape[2] == 3 else 0], part[..., -1]
+        colours[band] = red << 16 | green << 8 | blue
+    return Mask(colours, MaskStyle(mode="colour"))
 
 
 def _whole(values: Array) -> Array:
@@ -157,7 +172,7 @@ def _whole(values: Array) -> Array:
         return values
     if values.dtype == np.bool_:
         return values.astype(np.uint8)
-    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.rint(values))).all():
+    if values.dtype.kind == "f" and not all(_is_whole(values[band]) for band in bands(values)):
         raise ReadError(
             "holds fractions; the values of a mask are whole numbers. Is it an image or a map of "
             "probabilities? Threshold it, or round it and save it as uint8 or uint16."
@@ -167,6 +182,11 @@ def _whole(values: Array) -> Array:
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return values.astype(dtype)
     raise ReadError(f"holds values from {low} to {high}; those of a mask fit in 32 bits. Number its objects anew.")
+
+
+def _is_whole(values: Array) -> bool:
+    with np.errstate(invalid="ignore"):  # a NaN that signals is no whole number either
+        return bool((np.isfinite(values) & (values == np.rint(values))).all())
 
 
 def _check(values: Array, style: MaskStyle, path: Path) -> None:

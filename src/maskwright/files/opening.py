@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 from maskwright.errors import ReadError
 from maskwright.files.archives import Inside, inside, open_quickly
 from maskwright.files.axes import checked
+from maskwright.files.limits import check_memory
 from maskwright.files.readers import Reader, archived, of_folders, paged, readers
 from maskwright.files.stored import Stored
 
@@ -146,20 +147,25 @@ def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
         ) from error
 
 
-def check_size(stored: Stored) -> None:
+def check_size(stored: Stored, needed: int | None = None) -> None:
     """Nothing, or an error for a picture too large to decode at once.
 
+    needed: bytes that will be taken; None: those of an image.
+
     Raises:
-        ReadError: there are more than `MAX_PIXELS` pixels, or none.
+        ReadError: there are more than `MAX_PIXELS` pixels, or none; or they take more than `limits.MAX_BYTES`.
     """
     size = f"{stored.width}×{stored.height} pixels"
-    if stored.height < 1 or stored.width < 1:
+    if stored.height < 1 or stored.width < 1 or stored.channels < 1:
         raise ReadError(f"says that it holds {size}. It is damaged: copy or export it again.")
     if stored.height * stored.width > MAX_PIXELS:
         raise ReadError(
             f"says that it holds {size}; at most {MAX_PIXELS:,} are read at once. "
             "Cut it into smaller files, or export it again if this size cannot be true."
         )
+    channels = f" in {stored.channels} channels" if stored.channels > 1 else ""
+    what = f"{size}{channels} of {stored.dtype}"
+    check_memory(stored.image_bytes() if needed is None else needed, what)
 
 
 def _reader_for(file: BinaryIO) -> type[Reader]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from maskwright.errors import ReadError
+from maskwright.files.limits import bands
 from maskwright.files.orientation import swaps_sides, upright
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Stored:
     georeference: "Callable[[], Georeference | None] | None" = None  # of the picture before it is turned
     axes: str = "HWC"  # which axis of the file is which
     reason: str = "its format has rows, columns and colours"
+    working: int | None = None
+    """Bytes that `decode` takes at its peak, what it gives and what it reads among them; None: twice the samples."""
 
     @property
     def header(self) -> Header:
@@ -65,9 +68,30 @@ class Stored:
         channels = self.channels if self.palette is None or is_grey(self.palette) else 3
         return Header(height, width, channels, KEPT.get(self.dtype, "float32"), self.nodata)
 
+    @property
+    def samples_bytes(self) -> int:
+        """What `decode` gives."""
+        return self.height * self.width * self.channels * np.dtype(self.dtype).itemsize
+
+    def image_bytes(self) -> int:
+        """What `image_of` takes at its peak."""
+        header = self.header
+        image = header.height * header.width * header.channels * np.dtype(header.dtype).itemsize
+        shown_as_stored = self.palette is None and self.bits >= 8 and not self.inverted
+        after = self.samples_bytes + (0 if shown_as_stored and self.dtype in KEPT else image)
+        turned = 0 if self.orientation == 1 else 2 * image
+        return max(self.decoding_bytes, after, turned)
+
+    @property
+    def decoding_bytes(self) -> int:
+        """What `decode` takes at its peak."""
+        return 2 * self.samples_bytes if self.working is None else max(self.working, self.samples_bytes)
+
 
 def is_grey(colours: Array) -> bool:
     """Whether these colours (…, 3) are all shades of grey."""
+    if colours.ndim == 3:
+        return all(is_grey(colours[band].reshape(-1, 3)) for band in bands(colours))
     red = colours[..., 0]
     return bool((red == colours[..., 1]).all() and (red == colours[..., 2]).all())
 
@@ -76,7 +100,8 @@ def image_of(stored: Stored) -> Array:
     """The picture as it is meant to be seen: (H, W, C) in uint8, uint16 or float32, contiguous, upright."""
     values = stored.decode()
     values = _shown(values, stored) if stored.palette is None else looked_up(values, stored.palette)
-    return np.ascontiguousarray(upright(_kept(values), stored.orientation))
+    values = _kept(values)  # by the same name: what it was made from is let go
+    return np.ascontiguousarray(upright(values, stored.orientation))
 
 
 def looked_up(index_HW1: Array, palette: Array) -> Array:
@@ -84,30 +109,42 @@ def looked_up(index_HW1: Array, palette: Array) -> Array:
     channels = 1 if is_grey(palette) else 3
     table = np.zeros((256, channels), np.uint8)  # an index past the end of the palette is shown black
     table[: len(palette)] = palette[:, :channels]
-    return table.take(index_HW1[:, :, 0], axis=0)
+    colours = np.empty((*index_HW1.shape[:2], channels), np.uint8)
+    for band in bands(index_HW1):  # NumPy makes eight bytes of each index
+        colours[band] = table.take(index_HW1[band][:, :, 0], axis=0)
+    return colours
 
 
 def _shown(values: Array, stored: Stored) -> Array:
-    if stored.inverted:
-        values = values.dtype.type(2**stored.bits - 1) - values
-    if stored.bits < 8:
-        values = values * np.uint8(255 // (2**stored.bits - 1))
-    return values
+    if not stored.inverted and stored.bits >= 8:
+        return values
+    shown = np.empty_like(values)
+    for band in bands(values):
+        part = values[band]
+        if stored.inverted:
+            part = values.dtype.type(2**stored.bits - 1) - part
+        shown[band] = part * np.uint8(255 // (2**stored.bits - 1)) if stored.bits < 8 else part
+    return shown
 
 
 def _kept(values: Array) -> Array:
     """The same numbers in the type the header promised."""
     if values.dtype.name in KEPT:
         return values.astype(KEPT[values.dtype.name], copy=False)
-    with np.errstate(over="ignore"):
-        floats = values.astype(np.float32)
-    if values.dtype.kind == "f" and (np.isinf(floats) & np.isfinite(values)).any():
-        raise ReadError("holds numbers beyond 3.4e38, the largest of float32. Divide them by a constant first.")
-    if values.dtype.kind in "iu" and not _exact(values, floats):
-        raise ReadError(
-            f"holds {values.dtype.name} numbers that float32 cannot tell from their neighbours "
-            f"(largest: {values.max()}). Subtract a constant, or save it as uint16 or float32."
-        )
+    if values.dtype == np.float32:
+        return values.astype(np.float32, copy=False)  # its own byte order
+    floats = np.empty(values.shape, np.float32)
+    for band in bands(values):
+        part = values[band]
+        with np.errstate(over="ignore", invalid="ignore"):
+            floats[band] = part
+        if values.dtype.kind == "f" and (np.isinf(floats[band]) & np.isfinite(part)).any():
+            raise ReadError("holds numbers beyond 3.4e38, the largest of float32. Divide them by a constant first.")
+        if values.dtype.kind in "iu" and not _exact(part, floats[band]):
+            raise ReadError(
+                f"holds {values.dtype.name} numbers that float32 cannot tell from their neighbours "
+                f"(largest: {values.max()}). Subtract a constant, or save it as uint16 or float32."
+            )
     return floats
 
 

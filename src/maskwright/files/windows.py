@@ -40,6 +40,6 @@ def read_window(
             slice(top, bottom), slice(left, right), stored.height, stored.width, stored.orientation
         )  # fmt: skip
         region, (height, width) = stored.region, (side.stop - side.start for side in window)
-        part = replace(stored, height=height, width=width, decode=lambda: region(*window))
+        part = replace(stored, height=height, width=width, decode=lambda: region(*window), working=None)
         check_size(part)
         return image_of(part)

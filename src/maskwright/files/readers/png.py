@@ -3,6 +3,7 @@
 Pillow cuts 16-bit colour to 8 bits and takes twice the time; imagecodecs loses the palette.
 """
 
+import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,15 +13,18 @@ import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from maskwright.errors import ReadError
+from maskwright.files.limits import DEFLATE, check_promise
 from maskwright.files.orientation import orientation_in
 from maskwright.files.readers import readers
-from maskwright.files.readers.pillow import check_frames, stored_from
+from maskwright.files.readers.pillow import check_frames, samples_of
 from maskwright.files.stored import Array, Stored
 
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _PALETTE: Final = 3
 _WITH_ALPHA: Final = {4, 6}
 _CHANNELS: Final = {0: 1, 2: 3, 4: 1, 6: 3}  # by type of colour, without alpha
+_STORED: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # and with it
+_DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 
 @dataclass(frozen=True)
@@ -47,21 +51,30 @@ class Png:
         chunks = list(_chunks(file))
         _check_animation(file, chunks)
         orientation = _orientation(file, chunks)
-        width, height, bits, colours = struct.unpack(">IIBB", _data(file, chunks[0])[:10])
+        width, height, bits, colours = _header(file, chunks)
+        packed = sum(chunk.length for chunk in chunks if chunk.kind == b"IDAT")
+        line = (width * bits * _STORED[colours] + 7) // 8
+        check_promise(line * height, packed, DEFLATE)
         if bits < 8 or colours == _PALETTE:
-            file.seek(0)
-            few = stored_from(PngImageFile(file))
+            palette = _palette(file, chunks) if colours == _PALETTE else None
+
+            def decode_few() -> Array:
+                return _decode_few(file, chunks, bits)
+
             return Stored(
-                height, width, 1, "uint8", few.decode, orientation, few.palette, few.bits,
-                alpha=_alpha(file, chunks, colours, few.decode),
+                height, width, 1, "uint8", decode_few, orientation, palette, 8 if palette is not None else bits,
+                working=packed + 2 * height * width, alpha=_alpha(file, chunks, colours, decode_few),
             )  # fmt: skip
         channels, dtype = _CHANNELS[colours], f"uint{bits}"
+        cut = channels * bits // 8 * width * height if channels < _STORED[colours] else 0
 
         def decode() -> Array:
             return _decode(file, chunks, channels)
 
-        alpha = _alpha(file, chunks, colours, decode)
-        return Stored(height, width, channels, dtype, decode, orientation, bits=bits, alpha=alpha)
+        return Stored(
+            height, width, channels, dtype, decode, orientation, bits=bits, working=packed + line * height + cut,
+            alpha=_alpha(file, chunks, colours, decode),
+        )  # fmt: skip
 
 
 def _alpha(
@@ -85,17 +98,54 @@ def _alpha(
     return lambda: np.where((decode() == colour).all(axis=2), 0, 255).astype(np.uint8)
 
 
+def _header(file: BinaryIO, chunks: list[_Chunk]) -> tuple[int, int, int, int]:
+    """Width, height, bits and type of colour."""
+    if [chunk.kind for chunk in chunks].count(b"IHDR") != 1 or chunks[0].kind != b"IHDR" or chunks[0].length != 13:
+        raise ReadError("is a damaged PNG: it does not begin with one header. Copy, download or export it again.")
+    width, height, bits, colours = struct.unpack(">IIBB", _data(file, chunks[0])[:10])
+    if bits not in _DEPTHS.get(colours, ()):
+        raise ReadError(
+            f"is a damaged PNG: there are no {bits} bits for type of colour {colours}. "
+            "Copy, download or export it again."
+        )
+    return width, height, bits, colours
+
+
+def _palette(file: BinaryIO, chunks: list[_Chunk]) -> Array:
+    data = next((_data(file, chunk) for chunk in chunks if chunk.kind == b"PLTE"), b"")
+    if not data or len(data) % 3 or len(data) > 768:
+        raise ReadError("is a damaged PNG: its palette is missing or broken. Copy, download or export it again.")
+    return np.frombuffer(data, np.uint8).reshape(-1, 3).copy()
+
+
+def _pixels(file: BinaryIO, chunks: list[_Chunk]) -> bytearray:
+    """The file, with only what the pixels need.
+
+    libpng complains on stderr of colour profiles that it finds in half the world's files, and texts may unfold to
+    any size.
+    """
+    needed = [chunk for chunk in chunks if chunk.kind in (b"IHDR", b"PLTE", b"IDAT", b"IEND")]
+    data = bytearray(len(MAGIC) + sum(12 + chunk.length for chunk in needed))
+    data[: len(MAGIC)] = MAGIC
+    place = memoryview(data)[len(MAGIC) :]
+    for chunk in needed:
+        file.seek(chunk.start - 8)
+        file.readinto(place[: 12 + chunk.length])  # type: ignore[attr-defined]
+        place = place[12 + chunk.length :]
+    return data
+
+
 def _decode(file: BinaryIO, chunks: list[_Chunk], channels: int) -> Array:
     import imagecodecs
 
-    file.seek(0)
-    data = memoryview(file.read())
-    # Only what the pixels need: libpng complains on stderr of colour profiles that it finds in half the
-    # world's files.
-    needed = [chunk for chunk in chunks if chunk.kind in (b"IHDR", b"IDAT", b"IEND")]
-    parts = [data[chunk.start - 8 : chunk.start + chunk.length + 4] for chunk in needed]
-    values: Array = imagecodecs.png_decode(b"".join([MAGIC, *parts]))
-    return values.reshape(*values.shape[:2], -1)[:, :, :channels]
+    values: Array = imagecodecs.png_decode(_pixels(file, chunks))
+    values = values.reshape(*values.shape[:2], -1)
+    return values if values.shape[2] == channels else np.ascontiguousarray(values[:, :, :channels])
+
+
+def _decode_few(file: BinaryIO, chunks: list[_Chunk], bits: int) -> Array:
+    """Palette indices, or grey of fewer than 8 bits."""
+    return samples_of(PngImageFile(io.BytesIO(_pixels(file, chunks))), bits)
 
 
 def _chunks(file: BinaryIO) -> Iterator[_Chunk]:

@@ -12,9 +12,11 @@ from maskwright.files.archives import identity
 from maskwright.files.axes import Slices, Volume
 from maskwright.files.encoding import FILLER
 from maskwright.files.geotiff import nodata_of, place_of
+from maskwright.files.limits import bands
 from maskwright.files.orientation import TAG, sound
 from maskwright.files.readers import readers
 from maskwright.files.stored import Array, Region, Stored
+from maskwright.files.tiffchecks import check_packed, check_pages, working_bytes
 from maskwright.files.tiffplanes import Stack, named, pages_of, stated
 from maskwright.files.tiffwindows import window_of
 
@@ -126,6 +128,7 @@ def _together(first: Stored, planes: list[Stored]) -> Stored:
     return replace(
         first, channels=sum(plane.channels for plane in planes), alpha=None, region=region,
         decode=lambda: np.concatenate([plane.decode() for plane in planes], axis=2),
+        working=max(plane.decoding_bytes for plane in planes) + 2 * sum(plane.samples_bytes for plane in planes),
     )  # fmt: skip
 
 
@@ -156,6 +159,7 @@ def _stored(page: "TiffPage", file: BinaryIO, place: int = 0, behind: int = 1) -
     _check_tags(page, file)
     _check_kind(page)
     _check_whole(page, file.seek(0, 2), behind)
+    check_packed(page, file)
     keep = _bands(page)
     assert page.dtype is not None, "checked above"
     colours_of_print = page.photometric == CMYK
@@ -164,13 +168,17 @@ def _stored(page: "TiffPage", file: BinaryIO, place: int = 0, behind: int = 1) -
         return _shown(page, keep, window_of(page, file, rows, columns, place))
 
     alpha = _alpha(page)
+    working = working_bytes(page, file.seek(0, 2))
+    kept = page.imagelength * page.imagewidth * page.dtype.itemsize * (3 if colours_of_print else len(keep))
+    if page.axes == "SYX" or colours_of_print or len(keep) < page.samplesperpixel:  # copied by _decode
+        working = max(working, math.prod(page.shape) * page.dtype.itemsize + kept)
     return Stored(
         page.imagelength, page.imagewidth, 3 if colours_of_print else len(keep), page.dtype.name,
         lambda: _decode(page, keep, page.asarray() if behind == 1 else _raw(page, file, place)),
         sound(page.tags.valueof(TAG, 1)), _palette(page), page.bitspersample,
         # Zero is white only where white is a number: floats and signed numbers have no largest one to
         # count from.
-        inverted=page.photometric == WHITE_IS_ZERO and page.dtype.kind in "bu",
+        inverted=page.photometric == WHITE_IS_ZERO and page.dtype.kind in "bu", working=working,
         axes="HW" if len(keep) == 1 else "HWC",
         region=region, nodata=nodata_of(page), georeference=lambda: place_of(page),
         alpha=None if alpha is None else lambda: window_of(
@@ -184,6 +192,7 @@ def _tiff(file: BinaryIO) -> "TiffFile":
 
     from tifffile import TiffFile
 
+    check_pages(file)
     # What tifffile logs about a file is either harmless or an error of ours a moment later; without a handler
     # of the user's own it would land on the screen.
     logger = logging.getLogger("tifffile")
@@ -221,6 +230,8 @@ def _stack(tiff: "TiffFile", file: BinaryIO) -> Stack:
     # Some programs write many pages behind the description of one.
     if len(full) == 1 and (page.is_imagej or page.is_shaped or page.is_stk):
         behind = max(1, math.prod(tiff.series[0].shape) // max(1, math.prod(page.shape)))
+        if behind > 1 and behind * max(1, page.nbytes if page.is_contiguous else 1) > file.seek(0, 2):
+            raise ReadError("is a TIFF that was cut short: pixels are missing. Copy, download or export it again.")
         return named(pages_of((page.offset,), behind), tiff)
     stack = pages_of(tuple(page.offset for page in full))
     # Texts count all pages, so they are of use only where all are full pictures.
@@ -319,8 +330,11 @@ def _shown(page: "TiffPage", keep: list[int], values: Array) -> Array:
         values = values[:, :, keep]
     if page.photometric == CMYK:
         # What Pillow does for JPEG: each ink takes its part of what black leaves.
-        left = 255 - values.astype(np.uint16)
-        values = ((left[:, :, :3] * left[:, :, 3:] + 127) // 255).astype(np.uint8)
+        colours = np.empty((*values.shape[:2], 3), np.uint8)
+        for band in bands(values):
+            left = 255 - values[band].astype(np.uint16)
+            colours[band] = (left[:, :, :3] * left[:, :, 3:] + 127) // 255
+        values = colours
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
 
 
