@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from maskwright import modelfile, recipes
 from maskwright.data import dataset_file, doctor
 from maskwright.data.cleaning import write_clean
+from maskwright.data.described import describe
+from maskwright.data.described import write as write_described
 from maskwright.data.doctor import Finding
 from maskwright.data.fingerprint import Fingerprint, fingerprint
 from maskwright.data.index import index
@@ -81,6 +83,8 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     fingerprint: Fingerprint | None
     """None where a training would be refused."""
+    asked: Asked = Asked()
+    """What was wanted of the data besides what its `dataset.yaml` says."""
 
     @property
     def errors(self) -> list[Finding]:
@@ -117,6 +121,16 @@ class Diagnosis:
             raise DataError("No finding has a remedy that needs no person; see what each says is to be done.")
         elsewhere = target.resolve().parent != root.resolve()
         return file.model_copy(update={"path": str(root.resolve()) if elsewhere else None}).save(target), taken
+
+    def write(self, path: str | Path) -> Path:
+        """Write what was recognised as a `dataset.yaml`, each line with its reason. Returns its path.
+
+        path: a new file, or the folder that gets a `dataset.yaml`; nothing is written over.
+
+        Raises:
+            DataError: a training would be refused, or the file is there already.
+        """
+        return write_described(path, describe(self.survey, self.asked))
 
     def write_page(self, path: str | Path) -> Path:
         """Write everything as one HTML page with pictures. Returns its path."""
@@ -169,10 +183,12 @@ def diagnose(data: str | Path, *, watch: Watch | None = None, **asked: Any) -> D
     Raises:
         DataError: there is nothing in the folder that could be looked at.
     """
-    seen = survey(data, Asked(**asked), workers=cores(), progress=_telling(watch, "reading"))
+    wanted = Asked(**asked)
+    seen = survey(data, wanted, workers=cores(), progress=_telling(watch, "reading"))
     findings = doctor.diagnose(seen, progress=_telling(watch, "examining"))
     healthy = all(finding.severity != "error" for finding in findings)
-    return Diagnosis(seen, findings, fingerprint(seen.samples) if seen.samples is not None and healthy else None)
+    measured = fingerprint(seen.samples) if seen.samples is not None and healthy else None
+    return Diagnosis(seen, findings, measured, wanted)
 
 
 def clean(samples: Samples, out: str | Path, *, watch: Watch | None = None) -> Path:

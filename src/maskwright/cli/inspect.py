@@ -23,6 +23,14 @@ def inspect(
     page: Annotated[
         Path | None, typer.Option(help="Also write all of it, with pictures, to this HTML file.", show_default=False)
     ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write what was recognised, with its reasons, to this dataset.yaml (or into this folder): to be "
+            "edited, and law from then on.",
+            show_default=False,
+        ),
+    ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Also write the remedies that need no person to a new dataset.yaml in DATA.")
     ] = False,
@@ -49,6 +57,8 @@ def inspect(
     _print(found)
     if page is not None:
         console.print(f"\npage    {found.write_page(page)}", soft_wrap=True)
+    if write is not None:
+        console.print(f"\nwritten {found.write(write)}", soft_wrap=True)
     if fix or fix_to is not None:
         _fix(found, fix_to)
     if copy is not None:

@@ -98,6 +98,7 @@ class DatasetFile(Record):
                               # or {folds: 5, fold: 0, groups: "{group}_*"}; groups: patients.csv; groups: none
     skip: ["img_07*"]
     instances: true           # masks hold a number for each object, 0 for background
+    axes: CHW                 # what each axis of an image file is, where it does not say: H W C, and Z T N for pages
     layout: voc               # how the folder is laid out; only this one is tried
     bands: [_B04, _B03, _B02] # an image is a file a band, its channels in this order: ends of their names
     annotators: vote          # or the name of the one who is believed
@@ -116,6 +117,7 @@ class DatasetFile(Record):
     split: SplitFile = SplitFile()
     skip: tuple[str, ...] = ()
     instances: bool = False
+    axes: str | None = None
     layout: str | None = None
     bands: tuple[str, ...] = ()
     annotators: str | None = None

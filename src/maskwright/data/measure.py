@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from maskwright.data.layouts import Entry
 from maskwright.data.names import relative
-from maskwright.data.sample import Sample, read_bands, read_invalid
+from maskwright.data.sample import Sample, mask_axes, read_bands, read_invalid, read_missing
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
 from maskwright.files import Mask, MaskStyle, content_hash, hashed
@@ -62,14 +62,20 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
     Raises:
         ReadError, DataError: a file does not open, the sizes differ, or pixels are no numbers.
     """
-    picture = read_bands((entry.image, *entry.bands), entry.page)
+    picture = read_bands((entry.image, *entry.bands), entry.page, entry.axes)
     image_HWC = picture.image
     height, width, channels = image_HWC.shape
     shown = entry.shown[0]
     place, mask = None, None
     if entry.mask:
         place = Place(
-            entry.mask, (height, width), entry.page, entry.parts, entry.key, table=table if table is not None else {}
+            entry.mask,
+            (height, width),
+            entry.page,
+            entry.parts,
+            entry.key,
+            mask_axes(entry.axes),
+            table=table if table is not None else {},
         )
         mask = _mask(entry, place)
     if mask is not None and mask.values.shape != (height, width):
@@ -82,12 +88,22 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
             mask=mask.values.shape,
             orientation=picture.orientation,
         )
-    if image_HWC.dtype == np.float32 and not np.isfinite(image_HWC).all():
+    invalid_HW = read_invalid(entry.valid, (height, width)) if entry.valid else None
+    measured_NC = image_HWC
+    if picture.nodata is not None:
+        missing_HW = read_missing((entry.image, *entry.bands), entry.page, entry.axes)
+        invalid_HW = missing_HW if invalid_HW is None else invalid_HW | missing_HW
+        if missing_HW.all():
+            raise DataError(
+                f"{shown} holds no data: all pixels are {picture.nodata:g}, its value for none. --skip {shown.name}",
+                code="no-data",
+            )
+        measured_NC = image_HWC[~missing_HW][:, None]
+    if measured_NC.dtype == np.float32 and not np.isfinite(measured_NC).all():
         raise DataError(
             f"{shown} has pixels that are not numbers. Replace them, or --skip {shown.name}.", code="not-numbers"
         )
-    low, high, mean, std = _statistics(image_HWC)
-    invalid_HW = read_invalid(entry.valid, (height, width)) if entry.valid else None
+    low, high, mean, std = _statistics(measured_NC)
     sample = Sample(
         **described(root, entry, name),
         content=_content([entry.image, *entry.bands], entry.page),
@@ -95,6 +111,7 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
         height=height,
         width=width,
         channels=channels,
+        nodata=picture.nodata,
         dtype=str(image_HWC.dtype),
         low=low,
         high=high,
@@ -102,7 +119,11 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
         std=std,
         values=count(mask.values, invalid_HW) if mask else {},
     )
-    look = Look(thumbnail(image_HWC), picture.orientation, mask.orientation if mask else 1)
+    look = Look(
+        thumbnail(image_HWC if picture.nodata is None else _filled(image_HWC, missing_HW, mean)),
+        picture.orientation,
+        mask.orientation if mask else 1,
+    )
     return Measured(sample, mask.style if mask else None, look)
 
 
@@ -116,10 +137,16 @@ def described(root: Path, entry: Entry, name: str) -> dict[str, Any]:
         "bands": tuple(relative(path, root) for path in entry.bands),
         "source": entry.source,
         "parts": {part: relative(path, root) for part, path in entry.parts.items()},
+        "axes": entry.axes,
         "key": entry.key,
         "valid": relative(entry.valid, root) if entry.valid else None,
         "split": entry.split,
     }
+
+
+def _filled(image_HWC: NDArray[Any], missing_HW: NDArray[np.bool_], mean: tuple[float, ...]) -> NDArray[np.float32]:
+    """The image with the mean of each channel where nothing was measured."""
+    return np.where(missing_HW[:, :, None], np.array(mean, np.float32), image_HWC.astype(np.float32))
 
 
 def thumbnail(image_HWC: NDArray[Any], side: int = 32) -> NDArray[np.uint8]:

@@ -14,13 +14,13 @@ FOREGROUND = 255
 """The mask value that stands for any object where masks tell objects apart."""
 
 
-def from_values(path: Path, page: int | None = None) -> NDArray[np.int32]:
+def from_values(path: Path, page: int | None = None, axes: str | None = None) -> NDArray[np.int32]:
     """The objects of a mask of numbers, H W int32.
 
     Raises:
         ReadError, DataError: the file does not open, or holds a number below 0; names it.
     """
-    values_HW = read_mask(path, page).values
+    values_HW = read_mask(path, page, axes=axes).values
     if (values_HW < 0).any():
         raise DataError(f"{path} holds the value {values_HW.min()}; objects are numbered from 1, and 0 is background.")
     return numbered(values_HW)

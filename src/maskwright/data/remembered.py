@@ -165,7 +165,7 @@ def key_of(root: Path, entry: Entry, table: Mapping[str, int]) -> Key | None:
     said = [
         version(), [(relative(path, root), *stamped) for path, stamped in zip(files, stamps, strict=True)],
         entry.mask is None, entry.source, entry.page, entry.key, len(entry.bands), entry.valid is None,
-        list(entry.parts), sorted(table.items()),
+        list(entry.parts), sorted(table.items()), entry.axes,
     ]  # fmt: skip
     newest = max(max(stamped[1:]) for stamped in stamps)
     return Key(hashed(json.dumps(said).encode()), newest < time.time_ns() - SETTLED)
@@ -205,7 +205,7 @@ def _loaded(values: list[Any], root: Path, entry: Entry, name: str) -> Measured:
 
 
 _OF_THE_ENTRY: Final = {
-    "name", "image", "mask", "page", "bands", "source", "parts", "key", "valid", "split",
+    "name", "image", "mask", "page", "bands", "source", "parts", "axes", "key", "valid", "split",
 }  # fmt: skip
 """What a sample has from its entry, not from measuring."""
 

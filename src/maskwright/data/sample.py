@@ -11,7 +11,7 @@ from maskwright.data.labels import Labels
 from maskwright.data.objects import pieces
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
-from maskwright.files import Picture, read_mask, read_picture
+from maskwright.files import Picture, read_mask, read_picture, valid_pixels
 from maskwright.records import IGNORED, Record
 
 Split = Literal["train", "val", "test"]
@@ -33,6 +33,10 @@ class Sample(Record):
     """How labels are read from the mask: a name on the open list `data/sources`."""
     parts: dict[str, str] = {}
     """Further mask files by name, where the labels are spread over several: of classes, or of annotators."""
+    axes: str | None = None
+    """What each axis of the image's files is, where that must be stated."""
+    nodata: float | None = None
+    """The value in the image that means: nothing was measured here. Such pixels count nowhere."""
     key: str | None = None
     """Which image it is in a mask file that is about many."""
     valid: str | None = None
@@ -75,15 +79,30 @@ class Sample(Record):
         if self.mask is None:
             raise DataError(f"{self.image} has no mask.")
         parts = {name: root / path for name, path in self.parts.items()}
-        return Place(root / self.mask, (self.height, self.width), self.page, parts, self.key, colour, table)
+        return Place(
+            root / self.mask, (self.height, self.width), self.page, parts, self.key, mask_axes(self.axes), colour, table
+        )
 
     def image_in(self, root: Path) -> NDArray[Any]:
-        """The image, H W C, as stored."""
-        return read_bands([root / path for path in (self.image, *self.bands)], self.page).image
+        """The image, H W C, as stored; where nothing was measured, the mean of each channel."""
+        image_HWC = read_bands(self._image_files(root), self.page, self.axes).image
+        if (
+            self.nodata is not None
+            and (missing_HW := read_missing(self._image_files(root), self.page, self.axes)).any()
+        ):
+            mean = np.array(self.mean) if image_HWC.dtype == np.float32 else np.rint(self.mean)
+            image_HWC[missing_HW] = mean.astype(image_HWC.dtype)
+        return image_HWC
 
     def invalid_in(self, root: Path) -> NDArray[np.bool_] | None:
-        """Where pixels count nowhere, H W, as a file says; None if none does."""
-        return None if self.valid is None else read_invalid(root / self.valid, (self.height, self.width))
+        """Where pixels count nowhere, H W, as the image or a file of its own says; None if neither does."""
+        found = [] if self.valid is None else [read_invalid(root / self.valid, (self.height, self.width))]
+        if self.nodata is not None:
+            found.append(read_missing(self._image_files(root), self.page, self.axes))
+        return np.logical_or.reduce(found) if found else None
+
+    def _image_files(self, root: Path) -> list[Path]:
+        return [root / path for path in (self.image, *self.bands)]
 
 
 class Samples(Record):
@@ -129,14 +148,32 @@ class Samples(Record):
         return sample.place(Path(self.root), self.table, colour=self.labels.style.mode == "colour")
 
 
-def read_bands(paths: Sequence[Path], page: int | None = None) -> Picture:
+def mask_axes(axes: str | None) -> str | None:
+    """What the axes of a mask are, where those of its image must be stated: the same without channels. None for one
+    picture a file: a mask's height and width are clear.
+    """
+    alone = (axes or "").replace("C", "")
+    return alone if len(alone) > 2 else None
+
+
+def read_missing(paths: Sequence[Path], page: int | None = None, axes: str | None = None) -> NDArray[np.bool_]:
+    """Where in the files of a picture nothing was measured, H W.
+
+    Raises:
+        ReadError: a file does not open.
+    """
+    valid = [found for path in paths if (found := valid_pixels(path, page, axes)) is not None]
+    return ~np.logical_and.reduce(valid) if valid else np.zeros((1, 1), bool)
+
+
+def read_bands(paths: Sequence[Path], page: int | None = None, axes: str | None = None) -> Picture:
     """The picture of several files, the channels of the one after those of the other.
 
     Raises:
         ReadError: a file does not open.
         DataError: they differ in size or type; names them.
     """
-    first, *rest = (read_picture(path, page) for path in paths)
+    first, *rest = (read_picture(path, page, axes) for path in paths)
     if not rest:
         return first
     for path, other in zip(paths[1:], rest, strict=True):
@@ -147,7 +184,8 @@ def read_bands(paths: Sequence[Path], page: int | None = None) -> Picture:
                 "size and one type; convert them.",
                 code="unequal-bands",
             )
-    return Picture(np.concatenate([p.image for p in (first, *rest)], axis=2), first.orientation)
+    nodata = next((p.nodata for p in (first, *rest) if p.nodata is not None), None)
+    return Picture(np.concatenate([p.image for p in (first, *rest)], axis=2), first.orientation, nodata)
 
 
 def read_invalid(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:

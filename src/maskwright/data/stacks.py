@@ -6,6 +6,7 @@ from pathlib import Path
 
 from maskwright.data.layouts import Entry
 from maskwright.data.parallel import ahead
+from maskwright.data.sample import mask_axes
 from maskwright.data.sources import sources
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import STACK_SUFFIXES, pages_in, suffix_of
@@ -47,9 +48,9 @@ def _taken_apart(entry: Entry, stacks: Set[str]) -> list[Entry] | MaskwrightErro
 
 
 def _pages(entry: Entry) -> list[Entry]:
-    pages = _count(entry.image)
+    pages = _count(entry.image, entry.axes)
     paged = sources[entry.source].paged
-    if entry.mask and paged and (of_mask := _count(entry.mask)) != pages:
+    if entry.mask and paged and (of_mask := _count(entry.mask, mask_axes(entry.axes))) != pages:
         raise DataError(
             f"{entry.image} has {_said(pages)}, its mask {entry.mask} has {_said(of_mask)}. Each page of a stack is an "
             "image of its own, so both need as many; if pages are channels of one picture, save it as one page of "
@@ -68,8 +69,8 @@ def _of(entry: Entry, pages: int) -> Iterator[Entry]:
     return (replace(entry, page=page, pages=pages) for page in range(pages))
 
 
-def _count(path: Path) -> int:
-    return pages_in(path) if suffix_of(path) in STACK_SUFFIXES else 1
+def _count(path: Path, axes: str | None) -> int:
+    return pages_in(path, axes) if suffix_of(path) in STACK_SUFFIXES else 1
 
 
 def _said(pages: int) -> str:

@@ -147,6 +147,8 @@ def survey(
         for paths in (pairs.images_alone, pairs.masks_alone)
     )
     lonely = _lonely(root, images_alone, masks_alone, entries, faults)
+    if stated.axes is not None:
+        entries = [replace(entry, axes=stated.axes) for entry in entries]
     if stated.instances:
         entries = [e if e.source != "mask_file" else replace(e, source="object_values") for e in entries]
     entries = [page for page in taken_apart(entries, workers, faults.add) if not _left_out(page, root, patterns)]
@@ -210,6 +212,7 @@ def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
         annotators=stated.annotators,
         overlap=stated.overlap,
         valid=stated.valid,
+        axes=stated.axes,
     )
     if stated.images is None or stated.masks is None:
         return recognise(root, told)

@@ -83,8 +83,10 @@ def _black_around(path: Path, inside_HW: NDArray[np.bool_]) -> bool:
         return False
     if image_HWC.shape[:2] != inside_HW.shape:
         return False
-    grey_HW = image_HWC.mean(axis=2, dtype=np.float32)
-    return bool(grey_HW[~inside_HW].mean() < 0.25 * grey_HW[inside_HW].mean())
+    grey_HW = np.nan_to_num(image_HWC.mean(axis=2, dtype=np.float32))
+    black = min(0.0, float(grey_HW.min()))
+    outside, inside = (grey_HW[where].mean() - black for where in (~inside_HW, inside_HW))
+    return bool(outside < 0.25 * inside)
 
 
 def _overlap(one_HW: NDArray[np.bool_], other_HW: NDArray[np.bool_]) -> float:

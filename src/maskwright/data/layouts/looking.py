@@ -24,6 +24,8 @@ class Told:
     """`vote`, or the name of the one who is believed."""
     overlap: tuple[str, ...] = ()
     """Classes with a file each, the later seen over the earlier."""
+    axes: str | None = None
+    """What each axis of an image file is."""
     valid: str | None = None
     """A folder of masks that are 0 where pixels count nowhere."""
 

@@ -156,6 +156,8 @@ def _with_channels(root: Path, pairs: Pairs) -> Pairs:
     """Masks of several channels, each 0 or not, are a class a channel."""
     plain = [entry for entry in pairs.entries if entry.mask and entry.source == "mask_file"]
     counts = Counter(_channels(entry.mask) for entry in _few(plain) if entry.mask)
+    if set(told().axes or "") & set("ZTN"):  # several planes are pages then
+        return pairs
     if not counts or (channels := counts.most_common(1)[0][0]) in {0, 1, 3}:
         return pairs
     entries = tuple(

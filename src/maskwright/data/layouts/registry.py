@@ -27,6 +27,8 @@ class Entry:
     """Which image it is in a mask file that is about many."""
     bands: tuple[Path, ...] = ()
     """Further files of the image, whose channels come after its own."""
+    axes: str | None = None
+    """What each axis of the image's files is, `CHW`, where dataset.yaml says so."""
     valid: Path | None = None
     """A file that is 0 where pixels count nowhere, such as a mask of the field of view."""
     page: int | None = None

@@ -17,7 +17,7 @@ class MaskFile:
     @staticmethod
     def read(place: Place) -> Mask:
         """The file's values."""
-        return read_mask(place.mask, place.page, colour=place.colour)
+        return read_mask(place.mask, place.page, colour=place.colour, axes=place.axes)
 
     @staticmethod
     def objects(place: Place) -> None:

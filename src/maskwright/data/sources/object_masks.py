@@ -49,7 +49,7 @@ class ObjectValues:
     @staticmethod
     def objects(place: Place) -> NDArray[np.int32]:
         """A number a value, in their order."""
-        return from_values(place.mask, place.page)
+        return from_values(place.mask, place.page, place.axes)
 
     @staticmethod
     def files(place: Place) -> list[Path]:

@@ -26,6 +26,8 @@ class Place:
     """Files by name, where the labels are spread over several: of classes, or of annotators."""
     key: str | None = None
     """Which image of those that the file is about."""
+    axes: str | None = None
+    """What each axis of the file is, where that must be stated."""
     colour: bool = False
     """Whether mask files are read as the colours they show."""
     table: Mapping[str, int] = field(default_factory=dict)
