@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     fingerprint: Fingerprint | None
     """None where a training would be refused."""
-    asked: Asked = Asked()
+    asked: Asked = field(default_factory=Asked)
     """What was wanted of the data besides what its `dataset.yaml` says."""
 
     @property
