@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from maskwright.data.layouts.registry import Pairs, layouts, recognise
+from maskwright.data.layouts import Pairs, layouts, recognise
 from maskwright.errors import SettingError
 from maskwright.files import MaskStyle, readers, write_image, write_mask
 from maskwright.files.annotations import formats
@@ -562,7 +562,7 @@ def gives_pairs_that_are_there(layout, root):
         there = Path.is_dir if entry.source == "object_files" else Path.is_file
         assert entry.mask is None or there(entry.mask)
         assert entry.page is None, "stacks are taken apart later"
-        assert all(rival.is_file() for rival in entry.rivals)
+        assert all(path.is_file() for path in (*entry.rivals, *entry.bands, *entry.parts.values()))
         assert entry.split in {None, "train", "val", "test"}
 
 
@@ -576,13 +576,30 @@ def usual_folders(root):
         "cars": ("train_hq/{}.jpg", "train_masks/{}_mask.png"),
         "stacks": ("{}-volume.tif", "{}-labels.tif"),
         "objects": ("stage1_train/{0}/images/{0}.png", "stage1_train/{0}/masks/1.png"),
+        "twins": ("{}.jpg", "{}.png"),
+        "cases": ("{}/images/scan.png", "{}/masks/scan.png"),
+        "classes": ("images/{}.png", "masks/road/{}.png", "masks/car/{}.png"),
+        "people": ("images/{}.png", "expert1/{}.png", "expert2/{}.png"),
+        "voc": ("JPEGImages/{}.jpg", "SegmentationClass/{}.png"),
+        "towns": ("leftImg8bit/train/ulm/{}_leftImg8bit.png", "gtFine/train/ulm/{}_gtFine_labelIds.png"),
+        "parts": ("img_dir/train/{}.jpg", "ann_dir/train/{}.png"),
+        "raw": ("imagesTr/{}_0000.png", "labelsTr/{}.png"),
     }
-    for name, (image, mask) in places.items():
+    texts = {
+        "voc": ("ImageSets/Segmentation/train.txt", "a\nb\nc\n"),
+        "raw": ("dataset.json", '{"channel_names": {"0": "light"}, "labels": {"background": 0, "cell": 1}}'),
+    }
+    for name, (image, *masks) in places.items():
         for stem in "abc":
-            for place in (image, mask):
+            for place in (image, *masks):
                 (root / name / place.format(stem)).parent.mkdir(parents=True, exist_ok=True)
             write_image(root / name / image.format(stem), np.full((4, 4, 1), 9, np.uint8))
-            write_mask(root / name / mask.format(stem), np.eye(4, dtype=np.uint8), MaskStyle())
+            for mask in masks:
+                write_mask(root / name / mask.format(stem), np.eye(4, dtype=np.uint8), MaskStyle())
+        if name in texts:
+            file, text = texts[name]
+            (root / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (root / name / file).write_text(text)
         yield root / name
 
 

@@ -130,8 +130,9 @@ def test_a_folder_of_one_plain_mask_an_image_is_no_folder_of_objects(paint):
     for name in "ab":
         paint.images(f"{name}/images/{name}.png")
         paint.masks(f"{name}/masks/{name}_mask.png")
-    with pytest.raises(DataError, match="No images with masks"):
-        recognise(paint.root)
+    name, pairs = recognise(paint.root)
+    assert name == "nested"
+    assert {entry.source for entry in pairs.entries} == {"mask_file"}
 
 
 def test_the_objects_know_no_order_of_workers(case):

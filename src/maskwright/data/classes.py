@@ -20,15 +20,21 @@ def choose(
     stated: DatasetFile,
     measured: list[tuple[Sample, MaskStyle | None]],
     published: Mapping[str, tuple[int, ...]] | None = None,
+    ignored: tuple[int, ...] = (),
 ) -> tuple[Labels, str]:
     """The classes of a data set, and why: stated in its dataset.yaml, known of a data set that is published, listed in
     a file, or shown by the masks.
+
+    ignored: mask values that are known of it to count nowhere.
 
     Raises:
         DataError: a mask has a value that is no class, or palettes differ from mask to mask.
     """
     style = _common_style([style for _, style in measured if style])
     counts = {sample.mask_shown: sample.values for sample, _ in measured if sample.mask}
+    if ignored and stated.classes is not None:
+        ignored = tuple(v for v in ignored if v not in _stated_values(stated.classes))
+    stated = stated.model_copy(update={"ignore": tuple(dict.fromkeys((*stated.ignore, *ignored)))})
     if stated.classes is not None:
         return _checked(stated.classes, stated, style, counts, root), f"classes as {dataset_file.NAME} states them"
     if published is not None:
@@ -42,6 +48,11 @@ def choose(
     if not names:
         _demand_one_palette(measured)
     return labels.infer(counts, style, names, [labels.value_of(value) for value in stated.ignore])
+
+
+def _stated_values(stated: Mapping[str, Any]) -> set[int]:
+    flat = [v for value in stated.values() for v in (value if isinstance(value, list | tuple) else [value])]
+    return {labels.value_of(value) for value in flat}
 
 
 def _checked(

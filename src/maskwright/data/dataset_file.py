@@ -92,6 +92,11 @@ class DatasetFile(Record):
                               # or {folds: 5, fold: 0, groups: "{group}_*"}; groups: patients.csv; groups: none
     skip: ["img_07*"]
     instances: true           # masks hold a number for each object, 0 for background
+    layout: voc               # how the folder is laid out; only this one is tried
+    bands: [_B04, _B03, _B02] # an image is a file a band, its channels in this order: ends of their names
+    annotators: vote          # or the name of the one who is believed
+    overlap: [road, car]      # classes with a file each: the later is seen over the earlier
+    valid: fov                # folder of masks that are 0 where pixels count nowhere
     """
 
     path: str | None = None
@@ -102,11 +107,22 @@ class DatasetFile(Record):
     split: SplitFile = SplitFile()
     skip: tuple[str, ...] = ()
     instances: bool = False
+    layout: str | None = None
+    bands: tuple[str, ...] = ()
+    annotators: str | None = None
+    overlap: tuple[str, ...] = ()
+    valid: str | None = None
 
     @model_validator(mode="after")
     def _objects_have_no_names(self) -> Self:
         if self.instances and self.ignore:
             raise ValueError("instances: true takes every value above 0 for an object, so there is none to ignore")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_of_saying_where(self) -> Self:
+        if self.layout is not None and self.images is not None:
+            raise ValueError("layout: and images: both say where the files are; state one")
         return self
 
 

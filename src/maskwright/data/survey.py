@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from maskwright.data import classes, dataset_file, split
 from maskwright.data.dataset_file import DatasetFile
 from maskwright.data.groups import Stated
-from maskwright.data.layouts import Entry, Pairs, recognise
+from maskwright.data.labels import value_of
+from maskwright.data.layouts import Entry, Pairs, Told, recognise
 from maskwright.data.layouts.folders import paired_folders
+from maskwright.data.layouts.looking import looking
 from maskwright.data.layouts.name_lists import by_lists
+from maskwright.data.layouts.recognition import stated_valid
+from maskwright.data.layouts.refinement import refined
 from maskwright.data.measure import Measured, count, measure
 from maskwright.data.names import matches, relative, unique_names
 from maskwright.data.sample import Sample, Samples
@@ -142,7 +146,7 @@ def survey(
     entries = [page for page in taken_apart(entries, workers, faults.add) if not _left_out(page, root, patterns)]
     if not any(entry.mask for entry in entries):
         raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
-    table = {name: values[0] for name, values in (pairs.classes or {}).items()}
+    table = _table(pairs, stated)
     seen = _seen(root, entries, table, workers, progress, faults)
     seen = _in_colour(root, seen, asked_for=dataset_file.speaks_of_colours(stated))
     samples = None
@@ -176,26 +180,41 @@ def _together(
     if not any(measured.sample.mask for _, measured in opened):
         raise DataError(f"No image in {root} with a mask could be read, so there is nothing to learn from.")
     measured = [(m.sample, m.style) for _, m in opened]
-    chosen, reason = classes.choose(root, stated, measured, pairs.classes)
+    chosen, reason = classes.choose(root, stated, measured, pairs.classes, pairs.ignored)
     shown = [entry.shown[0] for entry, _ in opened]
     found = [sample for sample, _ in measured]
     samples, drawn = split.assign(found, shown, root, stated, asked.test, asked.val, draw, chosen)
-    notes = (pairs.reason, *lonely, reason, *drawn)
+    notes = (pairs.reason, *pairs.notes, *lonely, reason, *drawn)
     return Samples(
         root=str(root.resolve()), layout=layout, notes=notes, labels=chosen, table=table, samples=tuple(samples)
     )
 
 
 def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
+    told = Told(
+        layout=stated.layout,
+        bands=stated.bands,
+        annotators=stated.annotators,
+        overlap=stated.overlap,
+        valid=stated.valid,
+    )
     if stated.images is None or stated.masks is None:
-        return recognise(root)
+        return recognise(root, told)
     for folder in (root / stated.images, root / stated.masks):
         if not folder.is_dir():
             raise DataError(f"{dataset_file.NAME} names the folder {folder}, which does not exist.")
-    pairs = paired_folders(root / stated.images, root / stated.masks)
-    if pairs is None:
-        raise DataError(f"{root / stated.images} or {root / stated.masks} holds no pictures.")
-    return "stated", by_lists(root, pairs)
+    with looking(told):
+        pairs = paired_folders(root / stated.images, root / stated.masks)
+        if pairs is None:
+            raise DataError(f"{root / stated.images} or {root / stated.masks} holds no pictures.")
+        return "stated", refined(root, by_lists(root, pairs), stated_valid(root))
+
+
+def _table(pairs: Pairs, stated: DatasetFile) -> dict[str, int]:
+    """Class name → mask value, for sources that name classes; for a file a class as dataset.yaml says."""
+    if stated.classes is not None and any(entry.source.startswith("class_files") for entry in pairs.entries):
+        return {n: value_of(v[0] if isinstance(v, list | tuple) else v) for n, v in stated.classes.items()}
+    return {name: values[0] for name, values in (pairs.classes or {}).items()}
 
 
 def _lonely(

@@ -5,9 +5,9 @@ https://www.kaggle.com/c/carvana-image-masking-challenge
 
 from pathlib import Path
 
+from maskwright.data.layouts.looking import files_in, folders_in
 from maskwright.data.layouts.pairing import pair
 from maskwright.data.layouts.registry import Pairs, layouts
-from maskwright.files import files_in
 
 
 class Carvana:
@@ -17,7 +17,7 @@ class Carvana:
 
     def __call__(self, root: Path) -> Pairs | None:
         """The pairs, or None if there is no `train_masks` for a `train_hq`, or with GIFs for a `train`."""
-        children = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
+        children = {path.name.lower(): path for path in folders_in(root)}
         masks = children.get("train_masks")
         images = children.get("train_hq", children.get("train"))
         if images is None or masks is None or {"val", "valid", "test_masks"} & children.keys():
@@ -33,7 +33,7 @@ class Carvana:
         rest = [children[name].name for name in ("train", "test", "test_hq") if name in children]
         if rest := [name for name in rest if name != images.name]:
             reason += f"; left alone: {', '.join(rest)}"
-        return Pairs(tuple(entries), reason, tuple(images_alone), tuple(masks_alone))
+        return Pairs(tuple(entries), reason, tuple(images_alone), tuple(masks_alone), marks=(masks.name,))
 
 
 layouts.register("carvana")(Carvana())

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from maskwright.data.layouts.looking import files_in
 from maskwright.data.layouts.name_lists import by_lists
 from maskwright.data.layouts.pairing import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, pair, subfolder
 from maskwright.data.layouts.registry import Pairs, layouts
-from maskwright.files import files_in
+from maskwright.data.layouts.words import told_by_name
 
 
 class PairedFolders:
@@ -29,19 +30,26 @@ class PairedFolders:
 
 
 class OneFolder:
-    """Images and masks side by side: `NAME.jpg` with `NAME_mask.png`."""
+    """Images and masks side by side: `NAME.jpg` with `NAME_mask.png`, `img_001` with `mask_001`, `a_img_1` with
+    `a_mask_1`.
+    """
 
     rank = 40
 
     def __call__(self, root: Path) -> Pairs | None:
         """The pairs, or None if no file's name says that it is a mask of another."""
-        files = files_in(root)
-        masks = [path for path in files if is_mask_name(path)]
-        entries, images_alone, masks_alone = pair([path for path in files if path not in set(masks)], masks)
-        if not entries:
-            return None
-        reason = "one folder, masks told by the end of their names"
-        return by_lists(root, Pairs(tuple(entries), reason, tuple(images_alone), tuple(masks_alone)))
+        for way, is_mask in (("end", is_mask_name), ("words", _has_mask_word)):
+            files = files_in(root)
+            masks = [path for path in files if is_mask(path)]
+            entries, images_alone, masks_alone = pair([path for path in files if not is_mask(path)], masks)
+            if entries:
+                reason = f"one folder, masks told by the {way} of their names"
+                return by_lists(root, Pairs(tuple(entries), reason, tuple(images_alone), tuple(masks_alone)))
+        return None
+
+
+def _has_mask_word(path: Path) -> bool:
+    return told_by_name(path)[0] == "mask"
 
 
 def paired_folders(images: Path, masks: Path) -> Pairs | None:

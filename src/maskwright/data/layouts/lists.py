@@ -24,7 +24,8 @@ class Lists:
                 used.append(path.name)
         if not entries:
             return None
-        return Pairs(tuple(entries), reason=f"{', '.join(used)} list an image and a mask a line")
+        reason = f"{', '.join(used)} list an image and a mask a line"
+        return Pairs(tuple(entries), reason, marks=tuple(used))
 
 
 def _read(path: Path, split: str) -> list[Entry]:

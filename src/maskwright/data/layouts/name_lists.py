@@ -20,6 +20,9 @@ def by_lists(root: Path, pairs: Pairs) -> Pairs:
     Raises:
         DataError: a list names images and something that is none, or two lists name the same image.
     """
+    lists = [path for path in sorted(root.glob("*.txt")) if path.stem.lower() in SPLITS]
+    if not lists:
+        return pairs
     images = [*(entry.image for entry in pairs.entries), *pairs.images_alone]
     known: dict[str, set[Path]] = defaultdict(set)
     for image in images:
@@ -28,9 +31,9 @@ def by_lists(root: Path, pairs: Pairs) -> Pairs:
             known[text].add(image)
     parts: dict[Path, tuple[str, str]] = {}
     used: dict[str, int] = {}
-    for path in sorted(root.glob("*.txt")):
-        split = SPLITS.get(path.stem.lower())
-        if not split or not (named := _read(path, known)):
+    for path in lists:
+        split = SPLITS[path.stem.lower()]
+        if not (named := _read(path, known)):
             continue
         for image in named:
             if (before := parts.setdefault(image, (split, path.name))) != (split, path.name):

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from maskwright.data.layouts.looking import files_in, folders_in
 from maskwright.data.layouts.pairing import SPLITS, mask_key, subfolder
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
-from maskwright.files import files_in
 
 _IMAGES, _MASKS = ("images", "image"), ("masks", "mask")
 
@@ -27,7 +27,7 @@ class ObjectFiles:
         """
         found: list[tuple[str | None, _Case]] = [(None, case) for case in _cases(root)]
         if not found:
-            found = [(_part(folder), case) for folder in _folders(root) for case in _cases(folder)]
+            found = [(_part(folder), case) for folder in folders_in(root) for case in _cases(folder)]
         if not any(case.masks for _, case in found) or all(case.is_plain for _, case in found):
             return None
         kept = [(split, case) for split, case in found if case.masks or split == "test"]
@@ -52,15 +52,11 @@ class _Case:
 
 
 def _cases(root: Path) -> Iterator[_Case]:
-    for folder in _folders(root):
+    for folder in folders_in(root):
         if folder.name.lower() in SPLITS or (images := subfolder(folder, _IMAGES)) is None:
             continue
         if len(pictures := files_in(images)) == 1:
             yield _Case(pictures[0], subfolder(folder, _MASKS))
-
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _part(folder: Path) -> str | None:

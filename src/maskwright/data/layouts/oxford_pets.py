@@ -6,9 +6,9 @@ Parkhi, Vedaldi, Zisserman, Jawahar, "Cats and dogs", CVPR 2012; https://www.rob
 from collections.abc import Iterator
 from pathlib import Path
 
+from maskwright.data.layouts.looking import files_in
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
 from maskwright.errors import DataError
-from maskwright.files import files_in
 
 CLASSES = {"pet": (1,), "background": (2,), "outline": (3,)}
 _LISTS = {"trainval.txt": "train", "test.txt": "test"}
@@ -31,7 +31,7 @@ class OxfordPets:
             return None
         listed = list(_listed(annotations, pictures)) or [(stem, None) for stem in pictures]
         entries = tuple(Entry(pictures[stem], trimaps.get(stem), split) for stem, split in listed)
-        return Pairs(entries, _reason(entries, len(pictures)), classes=CLASSES)
+        return Pairs(entries, _reason(entries, len(pictures)), classes=CLASSES, marks=("annotations/trimaps",))
 
 
 def _listed(annotations: Path, pictures: dict[str, Path]) -> Iterator[tuple[str, str | None]]:

@@ -1,4 +1,4 @@
-"""The open list of layouts, and the choice among them."""
+"""The open list of layouts, and what they give."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 from maskwright.data.names import page_path
-from maskwright.errors import DataError
 from maskwright.registry import Registry
 
 
@@ -53,42 +52,23 @@ class Pairs:
     classes: Mapping[str, tuple[int, ...]] | None = None
     """Name → mask values, in order of label, where the layout is of a data set that is published with such, or where
     labels are drawn by name."""
+    ignored: tuple[int, ...] = ()
+    """Mask values that are known to count nowhere."""
+    marks: tuple[str, ...] = ()
+    """What only data laid out this way holds, such as nnU-Net's `dataset.json`: it then wins over what may be anybody's
+    folders."""
+    notes: tuple[str, ...] = ()
+    """What else a user should know of it, a sentence each."""
 
 
 class Layout(Protocol):
     """Looks at a folder and pairs what lies there, or says nothing."""
 
     rank: int
-    """Layouts are asked in this order; the more particular one goes first."""
+    """Of layouts that fit equally well the one of the lower rank is taken: the more particular one."""
 
     def __call__(self, root: Path) -> Pairs | None:
         """The pairs, or None if the folder is not laid out this way."""
 
 
 layouts: Registry[Layout] = Registry("layout", "maskwright.data.layouts")
-
-
-def recognise(root: Path) -> tuple[str, Pairs]:
-    """The name of the first layout that fits the folder, with what it found.
-
-    Raises:
-        DataError: the folder is missing, empty, or laid out in no known way.
-    """
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder. Give the folder that holds your images and masks.")
-    for name, layout in sorted(layouts.items(), key=lambda item: item[1].rank):
-        if found := layout(root):
-            return name, found
-    raise DataError(_nothing(root))
-
-
-def _nothing(root: Path) -> str:
-    inside = sorted(path.name + ("/" if path.is_dir() else "") for path in root.iterdir() if path.name[0] != ".")
-    if not inside:
-        return f"{root} is empty. It should hold images and masks, as folders images/ and masks/ with equal file names."
-    shown = ", ".join(inside[:8]) + (" …" if len(inside) > 8 else "")
-    return (
-        f"No images with masks were found in {root}; it holds: {shown}.\n"
-        "Lay them out as images/ and masks/ with equal file names, or put them side by side as NAME.png and "
-        "NAME_mask.png, or name the folders in a dataset.yaml (images: FOLDER, masks: FOLDER)."
-    )

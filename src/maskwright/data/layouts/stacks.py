@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
+from maskwright.data.layouts.looking import files_in
 from maskwright.data.layouts.pairing import SPLITS, is_mask_name, mask_key
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
-from maskwright.files import STACK_SUFFIXES, files_in
+from maskwright.files import STACK_SUFFIXES
 
 _VOLUME = re.compile(r"[ ._-](volume|vol|stack)$", re.I)
 
@@ -17,7 +18,7 @@ class Stacks:
 
     def __call__(self, root: Path) -> Pairs | None:
         """The pairs of stacks, or None if no volume has labels. What the pages are is seen when they are opened."""
-        files = files_in(root, STACK_SUFFIXES)
+        files = [path for path in files_in(root) if path.suffix.lower() in STACK_SUFFIXES]
         volumes = {_VOLUME.sub("", path.stem): path for path in files if _VOLUME.search(path.stem)}
         labels = {mask_key(path): path for path in files if is_mask_name(path)}
         if not volumes.keys() & labels.keys():
