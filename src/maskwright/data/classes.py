@@ -21,11 +21,12 @@ def choose(
     measured: list[tuple[Sample, MaskStyle | None]],
     published: Mapping[str, tuple[int, ...]] | None = None,
     ignored: tuple[int, ...] = (),
+    base: Path | None = None,
 ) -> tuple[Labels, str]:
     """The classes of a data set, and why: stated in its dataset.yaml, known of a data set that is published, listed in
     a file, or shown by the masks.
 
-    ignored: mask values that are known of it to count nowhere.
+    ignored: mask values that are known of it to count nowhere. base: where a list of classes lies; None: in `root`.
 
     Raises:
         DataError: a mask has a value that is no class, or palettes differ from mask to mask.
@@ -40,9 +41,12 @@ def choose(
     if published is not None:
         left_out = {labels.value_of(value) for value in stated.ignore}
         kept = {name: values for name, values in published.items() if not left_out.intersection(values)}
-        reason = "classes as published: " + ", ".join(f"{values[0]} {name}" for name, values in kept.items())
+        drawn = any(sample.source == "drawn" for sample, _ in measured)
+        reason = f"classes as {'the annotations name them' if drawn else 'published'}: " + ", ".join(
+            f"{values[0]} {name}" for name, values in kept.items()
+        )
         return _checked(kept, stated, style, counts, root), reason
-    names = _class_list(root)
+    names = _class_list(base or root)
     if names and len(names) != 2 and any(sample.tells_objects for sample, _ in measured):
         names = None  # a list of other things: objects and what is none are two
     if not names:

@@ -16,6 +16,7 @@ from maskwright.data.sample import Sample, read_bands, read_invalid
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
 from maskwright.files import Mask, MaskStyle, is_picture_folder
+from maskwright.files.annotations import Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
     place, mask = None, None
     if entry.mask:
         place = Place(
-            entry.mask, (height, width), entry.page, entry.parts, entry.key, table=table if table is not None else {}
+            entry.mask, (height, width), entry.page, entry.parts, entry.key, table=table or {}, reading=entry.reading
         )
         mask = _mask(entry, place)
     if mask is not None and mask.values.shape != (height, width):
@@ -83,6 +84,7 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
         source=entry.source,
         parts={name: relative(path, root) for name, path in entry.parts.items()},
         key=entry.key,
+        reading=entry.reading,
         valid=relative(entry.valid, root) if entry.valid else None,
         split=entry.split,
         content=_content([entry.image, *entry.bands], entry.page),
@@ -154,10 +156,15 @@ def count(values_HW: NDArray[Any], invalid_HW: NDArray[np.bool_] | None = None) 
 
 def _mask_content(entry: Entry, place: Place) -> str:
     files = sources[entry.source].files(place)
-    content = _content(files, entry.page, several=place.mask.is_dir())
-    if entry.key is None and entry.valid is None:
+    if entry.key is None:
+        content = _content(files, entry.page, several=place.mask.is_dir())
+    else:  # a file about all images is not read again for each
+        content = " ".join(_remembered(path, (about := path.stat()).st_size, about.st_mtime_ns) for path in files)
+    if entry.key is None and entry.valid is None and entry.reading == Reading():
         return content
-    return _hash(f"{content} {entry.key} {_content([entry.valid], None) if entry.valid else ''}".encode())
+    return _hash(
+        f"{content} {entry.key} {entry.reading} {_content([entry.valid], None) if entry.valid else ''}".encode()
+    )
 
 
 def _content(paths: Sequence[Path], page: int | None, *, several: bool = False) -> str:

@@ -12,6 +12,7 @@ from maskwright.data.objects import pieces
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
 from maskwright.files import Picture, read_mask, read_picture
+from maskwright.files.annotations import Reading
 from maskwright.records import IGNORED, Record
 
 Split = Literal["train", "val", "test"]
@@ -35,6 +36,8 @@ class Sample(Record):
     """Further mask files by name, where the labels are spread over several: of classes, or of annotators."""
     key: str | None = None
     """Which image it is in a mask file that is about many."""
+    reading: Reading = Reading()
+    """What annotation files leave open, and is stated or known of the image."""
     valid: str | None = None
     """A file that is 0 where pixels count nowhere."""
     split: Split | None
@@ -58,7 +61,9 @@ class Sample(Record):
 
     @property
     def mask_shown(self) -> str:
-        """The mask as it is spoken of: a page of a stack is said to be one."""
+        """The mask as it is spoken of: a page of a stack is said to be one, and an image of many is named."""
+        if self.key is not None:
+            return f"{self.mask} ({self.key})"
         return f"{self.mask}" if self.page is None else f"{self.mask}, page {self.page},"
 
     @property
@@ -75,7 +80,9 @@ class Sample(Record):
         if self.mask is None:
             raise DataError(f"{self.image} has no mask.")
         parts = {name: root / path for name, path in self.parts.items()}
-        return Place(root / self.mask, (self.height, self.width), self.page, parts, self.key, colour, table)
+        return Place(
+            root / self.mask, (self.height, self.width), self.page, parts, self.key, colour, table, self.reading
+        )
 
     def image_in(self, root: Path) -> NDArray[Any]:
         """The image, H W C, as stored."""

@@ -29,6 +29,9 @@ from maskwright.data.stacks import taken_apart
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import read_mask
 
+_OBJECTS = {"mask_file": "object_values", "drawn": "drawn_objects"}
+"""What a source becomes where its values or shapes are objects."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -142,7 +145,9 @@ def survey(
     )
     lonely = _lonely(root, images_alone, masks_alone, entries, faults)
     if stated.instances:
-        entries = [e if e.source != "mask_file" else replace(e, source="object_values") for e in entries]
+        entries = [replace(e, source=_OBJECTS.get(e.source, e.source)) for e in entries]
+        if any(e.source == "drawn_objects" for e in entries):
+            pairs = replace(pairs, classes=None, ignored=())
     entries = [page for page in taken_apart(entries, workers, faults.add) if not _left_out(page, root, patterns)]
     if not any(entry.mask for entry in entries):
         raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
@@ -180,7 +185,7 @@ def _together(
     if not any(measured.sample.mask for _, measured in opened):
         raise DataError(f"No image in {root} with a mask could be read, so there is nothing to learn from.")
     measured = [(m.sample, m.style) for _, m in opened]
-    chosen, reason = classes.choose(root, stated, measured, pairs.classes, pairs.ignored)
+    chosen, reason = classes.choose(root, stated, measured, pairs.classes, pairs.ignored, pairs.base)
     shown = [entry.shown[0] for entry, _ in opened]
     found = [sample for sample, _ in measured]
     samples, drawn = split.assign(found, shown, root, stated, asked.test, asked.val, draw, chosen)
@@ -192,11 +197,14 @@ def _together(
 
 def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
     told = Told(
-        layout=stated.layout,
+        layout="annotations" if stated.annotations.file else stated.layout,
         bands=stated.bands,
         annotators=stated.annotators,
         overlap=stated.overlap,
         valid=stated.valid,
+        annotations=root / stated.annotations.file if stated.annotations.file else None,
+        reading=stated.annotations.reading,
+        values=_stated_table(stated),
     )
     if stated.images is None or stated.masks is None:
         return recognise(root, told)
@@ -211,10 +219,20 @@ def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
 
 
 def _table(pairs: Pairs, stated: DatasetFile) -> dict[str, int]:
-    """Class name → mask value, for sources that name classes; for a file a class as dataset.yaml says."""
-    if stated.classes is not None and any(entry.source.startswith("class_files") for entry in pairs.entries):
-        return {n: value_of(v[0] if isinstance(v, list | tuple) else v) for n, v in stated.classes.items()}
+    """Class name → mask value, for sources that name classes; for a file a class and what is drawn as
+    dataset.yaml says.
+    """
+    if any(entry.source.startswith(("class_files", "drawn")) for entry in pairs.entries) and (
+        table := _stated_table(stated)
+    ):
+        return table
     return {name: values[0] for name, values in (pairs.classes or {}).items()}
+
+
+def _stated_table(stated: DatasetFile) -> dict[str, int] | None:
+    if stated.classes is None:
+        return None
+    return {n: value_of(v[0] if isinstance(v, list | tuple) else v) for n, v in stated.classes.items() if v != []}
 
 
 def _lonely(
