@@ -17,7 +17,7 @@ def classes_of(read: Sequence[Annotations], folders: Iterable[Path]) -> tuple[Cl
     folders: where a list of classes may lie, the nearest first.
     """
     names = list(dict.fromkeys(name for one in read for name in one.names))
-    notes = []
+    notes: list[str] = []
     if read and read[0].format in ("labelme", "geojson"):
         names, notes = _in_listed_order(names, folders)
     elif all(name.isdecimal() for name in names):
@@ -29,7 +29,8 @@ def classes_of(read: Sequence[Annotations], folders: Iterable[Path]) -> tuple[Cl
         notes.append(f"pixels of {', '.join(left_out)} count nowhere, by the name")
     background = next((name for name in kept if is_background(name)), "background")
     foreground = [name for name in kept if not is_background(name)]
-    return {background: (0,)} | {name: (value,) for value, name in enumerate(foreground, start=1)}, notes
+    classes: Classes = {background: (0,)}
+    return classes | {name: (value,) for value, name in enumerate(foreground, start=1)}, notes
 
 
 def leaves_out(images: Iterable[AnnotatedImage]) -> bool:
