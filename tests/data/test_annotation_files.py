@@ -9,8 +9,127 @@ from maskwright.data.index import index
 from maskwright.data.layouts import recognise
 from maskwright.data.survey import survey
 from maskwright.errors import DataError, MaskwrightError
-from tests.data import annotated
-from tests.data.annotated import SIZE, STEMS, boxes, truth
+
+SIZE = (24, 32)
+NAMES = ("crack", "leaf")
+STEMS = ("a", "b", "c", "d")
+
+
+def boxes(stem):
+    """Boxes (class, left, top, right, bottom) of an image; two cracks touch."""
+    shift = STEMS.index(stem)
+    return [
+        ("crack", 1 + shift, 2, 9 + shift, 10),
+        ("crack", 9 + shift, 2, 15 + shift, 10),
+        ("leaf", 4, 12 + shift, 20, 20),
+    ]
+
+
+def truth(stem):
+    """The labels of an image: 0 where nothing is, 1 crack, 2 leaf."""
+    labels = np.zeros(SIZE, np.uint8)
+    for name, left, top, right, bottom in boxes(stem):
+        labels[top:bottom, left:right] = NAMES.index(name) + 1
+    return labels
+
+
+def corners(left, top, right, bottom):
+    """The outline of a box."""
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def written_coco(images, names=NAMES, size=SIZE):
+    """COCO's JSON of {file name: boxes}."""
+    return json.dumps(
+        {
+            "images": [
+                {"id": i, "file_name": file, "height": size[0], "width": size[1]} for i, file in enumerate(images)
+            ],
+            "annotations": [
+                {"id": 100 * i + j, "image_id": i, "category_id": names.index(name) + 1,
+                 "segmentation": [[number for point in corners(*box) for number in point]]}
+                for i, found in enumerate(images.values())
+                for j, (name, *box) in enumerate(found)
+            ],
+            "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
+        }
+    )  # fmt: skip
+
+
+def written_labelme(file, found, size=SIZE, **more):
+    """labelme's JSON of an image."""
+    shapes = [{"label": name, "points": corners(*box), "shape_type": "polygon"} for name, *box in found]
+    about = {"version": "5.4.1", "imagePath": file, "imageHeight": size[0], "imageWidth": size[1], "imageData": None}
+    return json.dumps({**about, "shapes": shapes, **more})
+
+
+def written_cvat(images):
+    """CVAT's XML."""
+    text = "".join(f"<label><name>{name}</name></label>" for name in NAMES)
+    text = f"<annotations><meta><task><labels>{text}</labels></task></meta>"
+    for number, (file, found) in enumerate(images.items()):
+        text += f"<image id='{number}' name='{file}' width='{SIZE[1]}' height='{SIZE[0]}'>"
+        for name, left, top, right, bottom in found:
+            text += f"<box label='{name}' xtl='{left}' ytl='{top}' xbr='{right}' ybr='{bottom}'/>"
+        text += "</image>"
+    return text + "</annotations>"
+
+
+def written_label_studio(images, people=("1",)):
+    """Label Studio's JSON; each person drew the same."""
+    tasks = []
+    for number, (file, found) in enumerate(images.items()):
+        result = [
+            {
+                "id": f"r{i}", "original_height": SIZE[0], "original_width": SIZE[1], "image_rotation": 0,
+                "value": {
+                    "points": [[x * 100 / SIZE[1], y * 100 / SIZE[0]] for x, y in corners(*box)],
+                    "polygonlabels": [name],
+                },
+            }
+            for i, (name, *box) in enumerate(found)
+        ]  # fmt: skip
+        done = [{"completed_by": person, "result": result} for person in people]
+        tasks.append({"id": number, "data": {"image": f"/data/upload/1/0123abcd-{file}"}, "annotations": done})
+    return json.dumps(tasks)
+
+
+def written_yolo(found):
+    """A YOLO label file."""
+    lines = [
+        [NAMES.index(name), *(n for x, y in corners(*box) for n in (x / SIZE[1], y / SIZE[0]))] for name, *box in found
+    ]
+    return "".join(" ".join(map(str, line)) + "\n" for line in lines)
+
+
+def written_geojson(found, scale=1.0, shift=(0.0, 0.0)):
+    """A GeoJSON, x and y as pixels · scale + shift."""
+    features = []
+    for name, *box in found:
+        ring = [
+            [x * scale + shift[0], y * -scale + shift[1]] if shift != (0.0, 0.0) else [x, y] for x, y in corners(*box)
+        ]
+        geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+        features.append({"type": "Feature", "geometry": geometry, "properties": {"class": name}})
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def written_run_table(images, header="ImageId,ClassId,EncodedPixels", rows=False):
+    """A contest's table with a row a box."""
+    text = header + "\n"
+    for file, found in images.items():
+        for name, left, top, right, bottom in found:
+            mask = np.zeros(SIZE, np.uint8)
+            mask[top:bottom, left:right] = 1
+            flat = np.flatnonzero(mask if rows else mask.T) + 1
+            starts = flat[np.diff(flat, prepend=-9) > 1]
+            ends = flat[np.diff(flat, append=1 << 40) > 1]
+            runs = " ".join(f"{start} {end - start + 1}" for start, end in zip(starts, ends, strict=True))
+            text += f"{file},{name},{runs}\n"
+        if not found:
+            text += f"{file},,\n"
+    return text
+
 
 ALL = {f"{stem}.png": boxes(stem) for stem in STEMS}
 
@@ -29,13 +148,13 @@ def parts(paint, folder):
 
 def as_coco(paint):
     for part, _, images in parts(paint, "{}2017"):
-        paint.write(f"annotations/instances_{part}2017.json", annotated.coco(images))
+        paint.write(f"annotations/instances_{part}2017.json", written_coco(images))
         paint.write(f"annotations/captions_{part}2017.json", '{"images": [], "annotations": [{"caption": "a cat"}]}')
 
 
 def as_roboflow(paint):
-    for part, stems, images in parts(paint, "{}"):
-        found = json.loads(annotated.coco(images, ("cracks-and-leaves", *annotated.NAMES)))
+    for part, _, images in parts(paint, "{}"):
+        found = json.loads(written_coco(images, ("cracks-and-leaves", *NAMES)))
         for category in found["categories"]:
             category["supercategory"] = "none" if category["id"] == 1 else "cracks-and-leaves"
         paint.write(f"{part}/_annotations.coco.json", json.dumps(found))
@@ -44,36 +163,36 @@ def as_roboflow(paint):
 def as_labelme(paint):
     pictures(paint)
     for stem in STEMS:
-        paint.write(f"{stem}.json", annotated.labelme(f"{stem}.png", boxes(stem)))
+        paint.write(f"{stem}.json", written_labelme(f"{stem}.png", boxes(stem)))
 
 
 def as_labelme_apart(paint):
     pictures(paint, "images/")
     for stem in STEMS:
-        paint.write(f"json/{stem}.json", annotated.labelme(f"..\\images\\{stem}.png", boxes(stem)))
+        paint.write(f"json/{stem}.json", written_labelme(f"..\\images\\{stem}.png", boxes(stem)))
 
 
 def as_cvat(paint):
     pictures(paint, "images/")
-    paint.write("annotations.xml", annotated.cvat(ALL))
+    paint.write("annotations.xml", written_cvat(ALL))
 
 
 def as_label_studio(paint):
     pictures(paint, "images/")
-    paint.write("project-1-at-2024-01-01.json", annotated.label_studio(ALL))
+    paint.write("project-1-at-2024-01-01.json", written_label_studio(ALL))
 
 
 def as_yolo(paint):
     for part, stems, _ in parts(paint, "images/{}"):
         for stem in stems:
-            paint.write(f"labels/{part}/{stem}.txt", annotated.yolo(boxes(stem)))
+            paint.write(f"labels/{part}/{stem}.txt", written_yolo(boxes(stem)))
     paint.write("data.yaml", "train: images/train\nnames: [crack, leaf]\n")
 
 
 def as_yolo_of_roboflow(paint):
     for part, stems, _ in parts(paint, "{}/images"):
         for stem in stems:
-            paint.write(f"{part}/labels/{stem}.txt", annotated.yolo(boxes(stem)))
+            paint.write(f"{part}/labels/{stem}.txt", written_yolo(boxes(stem)))
     paint.write("data.yaml", "names: {0: crack, 1: leaf}\n")
 
 
@@ -84,13 +203,13 @@ def as_geojson(paint):
         tifffile.imwrite(
             paint.root / "scenes" / f"{stem}.tif", paint.image(*SIZE), extratags=[(*t, True) for t in tags]
         )
-        paint.write(f"labels/{stem}.geojson", annotated.geojson(boxes(stem), 0.5, (1000.0, 2000.0)))
+        paint.write(f"labels/{stem}.geojson", written_geojson(boxes(stem), 0.5, (1000.0, 2000.0)))
 
 
 def as_contest(paint):
     pictures(paint, "train_images/")
     paint.write("test_images/x.png", paint.image(*SIZE))
-    paint.write("train.csv", annotated.run_table(ALL))
+    paint.write("train.csv", written_run_table(ALL))
     paint.write("sample_submission.csv", "ImageId,ClassId,EncodedPixels\nx.png,crack,1 1\n")
 
 
@@ -113,7 +232,8 @@ def test_a_folder_with_annotations_is_read_as_it_is(world, paint):
     for sample in labelled:
         np.testing.assert_array_equal(samples.labels_of(sample), truth(sample.name))
         assert samples.objects_of(sample) is None, "of two classes no one is the object"
-        assert sample.values == dict(zip(*map(np.ndarray.tolist, np.unique(truth(sample.name), return_counts=True))))
+        values, counts = np.unique(truth(sample.name), return_counts=True)
+        assert sample.values == dict(zip(values.tolist(), counts.tolist(), strict=True))
     if world in {"coco", "roboflow", "yolo", "yolo_of_roboflow"}:
         assert {s.name: s.split for s in labelled} == {"a": "train", "b": "train", "c": "val", "d": "val"}
     if world == "contest":
@@ -151,7 +271,7 @@ def test_the_order_of_runs_is_told_and_can_be_stated(paint):
     as_contest(paint)
     assert any("annotations: {run_order: rows} in dataset.yaml" in note for note in index(paint.root).notes)
 
-    paint.write("train.csv", annotated.run_table(ALL, rows=True))
+    paint.write("train.csv", written_run_table(ALL, rows=True))
     paint.write("dataset.yaml", "annotations: {run_order: rows}\n")
     samples = index(paint.root)
     np.testing.assert_array_equal(samples.labels_of(samples.samples[0]), truth("a"))
@@ -161,7 +281,7 @@ def test_the_order_of_runs_is_told_and_can_be_stated(paint):
 def test_touching_objects_of_the_one_class_stay_apart(paint):
     pictures(paint, "images/")
     cracks = {file: [box for box in found if box[0] == "crack"] for file, found in ALL.items()}
-    paint.write("all.json", annotated.coco(cracks, ("crack",)))
+    paint.write("all.json", written_coco(cracks, ("crack",)))
 
     samples = index(paint.root)
 
@@ -173,7 +293,7 @@ def test_touching_objects_of_the_one_class_stay_apart(paint):
 def test_a_table_with_a_row_an_image_tells_no_objects_apart(paint):
     pictures(paint, "train/")
     rows = {file: [found[0]] for file, found in ALL.items()}
-    paint.write("train.csv", annotated.run_table(rows).replace(",crack,", ",").replace("ImageId,ClassId", "id"))
+    paint.write("train.csv", written_run_table(rows).replace(",crack,", ",").replace("ImageId,ClassId", "id"))
     paint.write("train.csv", (paint.root / "train.csv").read_text().replace("id,EncodedPixels", "id,rle_mask"))
     samples = index(paint.root)
     assert samples.labels.names == ["background", "foreground"]
@@ -182,7 +302,7 @@ def test_a_table_with_a_row_an_image_tells_no_objects_apart(paint):
 
 def test_an_image_without_shapes_is_background_and_one_that_is_not_named_has_no_mask(paint):
     pictures(paint, "images/")
-    paint.write("all.json", annotated.coco({"a.png": boxes("a"), "b.png": boxes("b"), "c.png": []}))
+    paint.write("all.json", written_coco({"a.png": boxes("a"), "b.png": boxes("b"), "c.png": []}))
 
     samples = index(paint.root)
 
@@ -195,7 +315,7 @@ def test_pixels_of_ignored_names_count_nowhere(paint):
     pictures(paint)
     for stem in STEMS:
         found = [*boxes(stem), ("__ignore__", 0, 0, 4, 4), ("void", 28, 0, 32, 4), ("_background_", 4, 12, 6, 23)]
-        paint.write(f"{stem}.json", annotated.labelme(f"{stem}.png", found))
+        paint.write(f"{stem}.json", written_labelme(f"{stem}.png", found))
     samples = index(paint.root)
     assert samples.labels.names == ["background", "crack", "leaf"]
     assert samples.labels.ignored == (255,)
@@ -209,7 +329,7 @@ def test_pixels_of_ignored_names_count_nowhere(paint):
 def test_a_list_beside_labelme_files_gives_the_order(paint):
     as_labelme(paint)
     paint.write("labels.txt", "__ignore__\n_background_\nleaf\nstone\ncrack\n")
-    assert index(paint.root).labels.names == ["_background_", "leaf", "stone", "crack"]
+    assert index(paint.root).labels.names == ["background", "leaf", "stone", "crack"]
 
     paint.write("labels.txt", "leaf\n")
     samples = index(paint.root)
@@ -242,7 +362,7 @@ def test_masks_that_are_pictures_win_with_a_note(paint):
     pictures(paint, "images/")
     for stem in STEMS:
         paint.write(f"masks/{stem}.png", (truth(stem) == 1).astype(np.uint8) * 255)
-    paint.write("annotations.json", annotated.coco(ALL))
+    paint.write("annotations.json", written_coco(ALL))
 
     samples = index(paint.root)
 
@@ -254,8 +374,8 @@ def test_masks_that_are_pictures_win_with_a_note(paint):
 
 def test_two_files_about_the_same_images_are_asked_about(paint):
     pictures(paint, "images/")
-    paint.write("ann/first.json", annotated.coco(ALL))
-    paint.write("ann/second.json", annotated.coco(ALL))
+    paint.write("ann/first.json", written_coco(ALL))
+    paint.write("ann/second.json", written_coco(ALL))
     with pytest.raises(DataError, match=r"annotations: \{file: ann/first.json\}") as caught:
         index(paint.root)
     assert caught.value.files == ("ann/first.json", "ann/second.json")
@@ -265,18 +385,25 @@ def test_two_files_about_the_same_images_are_asked_about(paint):
 
 def test_files_of_parts_win_over_the_one_of_all(paint):
     pictures(paint, "images/")
-    paint.write("all.json", annotated.coco(ALL))
+    paint.write("all.json", written_coco(ALL))
     for part, stems in (("train", "ab"), ("val", "cd")):
-        paint.write(f"{part}.json", annotated.coco({f"{stem}.png": boxes(stem) for stem in stems}))
+        paint.write(f"{part}.json", written_coco({f"{stem}.png": boxes(stem) for stem in stems}))
     samples = index(paint.root)
     assert [(s.name, s.split, s.mask) for s in samples.samples] == [
         ("a", "train", "train.json"), ("b", "train", "train.json"), ("c", "val", "val.json"), ("d", "val", "val.json"),
     ]  # fmt: skip
 
 
+def test_a_file_says_which_of_two_images_of_one_stem_it_is_of(paint):
+    as_labelme(paint)
+    paint.write("a.jpg", paint.image(16, 16))
+    samples = index(paint.root)
+    assert [s.image for s in samples.samples] == [f"{stem}.png" for stem in STEMS]
+
+
 def test_whose_work_counts_is_asked(paint):
     pictures(paint, "images/")
-    paint.write("export.json", annotated.label_studio(ALL, ("ann", "bob")))
+    paint.write("export.json", written_label_studio(ALL, ("ann", "bob")))
     with pytest.raises(DataError, match=r"dataset.yaml whose work counts: annotations: \{annotator: ann\}"):
         index(paint.root)
     paint.write("dataset.yaml", "annotations: {annotator: bob}\n")
@@ -300,19 +427,37 @@ def test_which_property_is_the_class_is_asked(paint):
 def test_a_broken_file_of_one_image_is_a_fault_of_that_image(paint):
     as_labelme(paint)
     paint.write("b.json", '{"shapes": [')
-    # Of a few files each is looked into; a broken one among them is as if it were not there.
-    pairs = recognise(paint.root)[1]
-    assert {path.name for path in pairs.images_alone} == {"b.png"}
-    assert any("b.json" in note for note in pairs.notes)
+    found = survey(paint.root)
+    assert ["b.json, line 1" in str(fault) for fault in found.faults] == [True]
+    assert len(found.measured) == 3
+
+
+def test_a_broken_file_beside_those_that_count_is_an_error_and_elsewhere_a_note(paint):
+    as_coco(paint)
+    paint.write("notes/x.json", "[1,")
+    assert any("notes/x.json left alone, as it is broken" in note for note in index(paint.root).notes)
+    paint.write("annotations/instances_test.json", "[1,")
+    with pytest.raises(DataError, match=r"instances_test.json, line 1.*broken JSON"):
+        index(paint.root)
+
+
+def test_an_entry_that_could_be_of_two_images_is_asked_about(paint):
+    pictures(paint, "one/")
+    paint.write("two/a.png", paint.image(*SIZE))
+    paint.write("all.json", written_coco(ALL))
+    with pytest.raises(DataError, match=r"says a.png, which could be one/a.png and two/a.png"):
+        index(paint.root)
+    paint.write("all.json", written_coco({f"one/{file}": found for file, found in ALL.items()}))
+    assert [s.image for s in index(paint.root).samples] == [f"one/{file}" for file in ALL]
 
 
 def test_a_file_that_is_none_says_so(paint):
     pictures(paint)
-    paint.write("all.json", annotated.coco(ALL)[:-20])
+    paint.write("all.json", written_coco(ALL)[:-20])
     with pytest.raises(DataError, match="broken JSON"):
         index(paint.root)
-    paint.write("all.json", annotated.coco({"x.png": boxes("a")}))
-    with pytest.raises(DataError, match="all.json holds annotations, but no image in .* is called as they say"):
+    paint.write("all.json", written_coco({"x.png": boxes("a")}))
+    with pytest.raises(DataError, match=r"all.json holds annotations, but no image in .* is called as they say"):
         index(paint.root)
 
 
@@ -338,7 +483,7 @@ def test_the_file_that_is_stated_must_be_there(paint):
 def test_a_changed_annotation_changes_the_masks_content(paint):
     as_labelme(paint)
     before = {s.name: s.mask_content for s in index(paint.root).samples}
-    paint.write("b.json", annotated.labelme("b.png", boxes("b")[:2]))
+    paint.write("b.json", written_labelme("b.png", boxes("b")[:2]))
     after = {s.name: s.mask_content for s in index(paint.root).samples}
     assert {name for name in before if before[name] != after[name]} == {"b"}
 
@@ -370,9 +515,10 @@ def test_of_two_child_folders_with_the_same_images_the_better_is_read(paint):
 
 
 def test_of_two_child_folders_with_other_images_none_is_chosen(paint):
-    for name, stem in (("first", "a"), ("second", "b")):
-        paint.write(f"{name}/{stem}.png", paint.image(*SIZE))
-        paint.write(f"{name}/{stem}.json", annotated.labelme(f"{stem}.png", boxes(stem)))
+    paint.write("first/a.png", paint.image(*SIZE))
+    paint.write("first/a.json", written_labelme("a.png", boxes("a")))
+    paint.images("second/images/x.png")
+    paint.masks("second/masks/x.png")
     with pytest.raises(DataError, match=r"holds several data sets: first, second. Give one of them") as caught:
         recognise(paint.root)
     assert caught.value.code == "which-folder"

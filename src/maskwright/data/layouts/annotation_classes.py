@@ -27,7 +27,7 @@ def classes_of(read: Sequence[Annotations], folders: Iterable[Path]) -> tuple[Cl
     kept = [name for name in names if name not in groups and not is_ignored(name)]
     if left_out := [name for name in names if is_ignored(name)]:
         notes.append(f"pixels of {', '.join(left_out)} count nowhere, by the name")
-    background = next((name for name in kept if is_background(name)), "background")
+    background = next((name for name in kept if name.strip().lower() == "background"), "background")
     foreground = [name for name in kept if not is_background(name)]
     classes: Classes = {background: (0,)}
     return classes | {name: (value,) for value, name in enumerate(foreground, start=1)}, notes

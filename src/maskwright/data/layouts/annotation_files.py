@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maskwright.data.layouts.annotation_classes import classes_of, leaves_out
-from maskwright.data.layouts.annotation_finding import ONE_EACH, annotation_files, part_of, part_of_file
+from maskwright.data.layouts.annotation_finding import ONE_EACH, Found, annotation_files, part_of, part_of_file
 from maskwright.data.layouts.looking import told, tree
 from maskwright.data.layouts.name_lists import by_lists
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
@@ -16,6 +16,7 @@ from maskwright.data.sources.drawn import ignored_value
 from maskwright.errors import DataError, MaskwrightError, ReadError
 from maskwright.files import read_georeference
 from maskwright.files.annotations import AnnotatedImage, Annotations, Reading, read_annotations
+from maskwright.files.annotations.record import parts_of
 
 _ORDER = {"train": 0, "val": 1, "test": 2, None: 3}
 
@@ -48,7 +49,7 @@ class AnnotationFiles:
         Raises:
             DataError: a file is damaged, none of its images is there, or several files claim the same images.
         """
-        pictures = [path for _, files in tree(root) for path in files]
+        pictures = _pictures(root)
         if not pictures:
             return None
         found = annotation_files(root)
@@ -58,9 +59,10 @@ class AnnotationFiles:
         ]
         kinds = sorted((one for one in kinds if one.entries), key=lambda one: -len(one.entries))
         if not kinds:
-            _complain(root, found.files, found.broken)
+            _complain(root, found)
             return None
         best, *others = kinds
+        _demand_whole(root, best, found)
         if told().annotations is None and _in_one_folder(root, best):
             return None
         for other in others:
@@ -115,17 +117,15 @@ def _of_many(root: Path, kind: str, files: Sequence[Path], pictures: Sequence[Pa
     reading = told().reading
     for file in sorted(_settled(root, kind, files, drawn), key=lambda f: _ORDER[part_of_file(f, root)]):
         annotations = _read(file, reading)
-        hits: set[int] = set()
-        for path in _in_scope(root, file, pictures):
-            if (image := annotations.of(relative(path, root))) is not None:
-                claims[path].append((file, image))
-                hits.add(id(image))
-        if not hits:
+        matched = _matched(root, file, annotations, _in_scope(root, file, pictures))
+        if not matched:
             drawn.lonely.append(file)
             continue
+        for path, image in matched.items():
+            claims[path].append((file, image))
         drawn.files.append(file)
         drawn.read.append(annotations)
-        missing[file] = len({id(image) for image in annotations.images} - hits)
+        missing[file] = len({image.file for image in annotations.images} - {image.file for image in matched.values()})
     for path in pictures:
         if path in claims:
             file, image = _only(root, path, claims[path], drawn)
@@ -137,6 +137,41 @@ def _of_many(root: Path, kind: str, files: Sequence[Path], pictures: Sequence[Pa
         if count:
             drawn.notes.append(f"{count} images that {relative(file, root)} names are not there")
     return drawn
+
+
+def _matched(root: Path, file: Path, annotations: Annotations, pictures: Iterable[Path]) -> dict[Path, AnnotatedImage]:
+    """Picture → what is said of it. Of several that an entry could mean, the one whose name and folders agree best."""
+    wanted: dict[int, list[tuple[tuple[bool, int], Path]]] = defaultdict(list)
+    images = {id(image): image for image in annotations.images}
+    for path in pictures:
+        inside = relative(path, root)
+        if (image := annotations.of(inside)) is not None:
+            wanted[id(image)].append((_agreement(inside, image.file), path))
+    matched = {}
+    for key, fitting in wanted.items():
+        best = max(agreement for agreement, _ in fitting)
+        paths = [path for agreement, path in fitting if agreement == best]
+        if len(paths) > 1:
+            shown = " and ".join(relative(path, root) for path in paths[:2])
+            raise DataError(
+                f"{relative(file, root)} says {images[key].file}, which could be {shown}. Give each image a name of "
+                "its own, or write its folder into the annotations.",
+                code="which-annotations",
+                files=[relative(path, root) for path in paths],
+            )
+        matched[paths[0]] = images[key]
+    return matched
+
+
+def _agreement(path: str, written: str) -> tuple[bool, int]:
+    """Whether the names are equal, and in how many folders from the inmost the paths are."""
+    ours, theirs = parts_of(path), parts_of(written)
+    common = 0
+    for one, other in zip(ours[-2::-1], theirs[-2::-1], strict=False):
+        if one != other:
+            break
+        common += 1
+    return ours[-1] == theirs[-1], common
 
 
 def _settled(root: Path, kind: str, files: Sequence[Path], drawn: _Drawn) -> Iterator[Path]:
@@ -195,6 +230,8 @@ def _one_each(root: Path, kind: str, files: Sequence[Path], pictures: Sequence[P
         stem = stem_of(file)
         images = by_key.get((*_bare(file, root), stem)) or by_stem.get(stem) or []
         if len(images) > 1:
+            images = _of_name(file, images)
+        if len(images) > 1:
             shown = " and ".join(relative(path, root) for path in images[:2])
             raise DataError(
                 f"{relative(file, root)} could be of {shown}. Put it beside its image, or rename one.",
@@ -217,6 +254,15 @@ def _one_each(root: Path, kind: str, files: Sequence[Path], pictures: Sequence[P
         drawn.read.append(annotations)
         drawn.images += annotations.images
     return drawn
+
+
+def _of_name(file: Path, images: list[Path]) -> list[Path]:
+    """Of images of one stem those whose name the file says, if it says one."""
+    try:
+        said = {parts_of(image.file)[-1] for image in read_annotations(file, told().reading).images}
+    except MaskwrightError:
+        return images  # told when all files are opened
+    return [path for path in images if path.name in said] or images
 
 
 def _bare(path: Path, root: Path) -> tuple[str, ...]:
@@ -250,8 +296,25 @@ def _read(file: Path, reading: Reading) -> Annotations:
         raise DataError(f"{error}", code="broken-annotations", files=[str(file)]) from error
 
 
-def _complain(root: Path, files: dict[str, list[Path]], broken: Sequence[MaskwrightError]) -> None:
+def _pictures(root: Path) -> list[Path]:
+    """All pictures but those in folders of masks, if there are others."""
+    pictures = [path for _, files in tree(root) for path in files]
+    images = [p for p in pictures if not any(meaning(n).role == "mask" for n in p.parent.relative_to(root).parts)]
+    return images or pictures
+
+
+def _demand_whole(root: Path, drawn: _Drawn, looked: Found) -> None:
+    """Notes of files that could not be looked into, or an error if they lie beside those that count."""
+    folders = {path.parent for path in drawn.files}
+    for path, error in looked.broken.items():
+        if path.parent in folders:
+            raise DataError(f"{error}", code="broken-annotations", files=[relative(path, root)])
+        drawn.notes.append(f"{relative(path, root)} left alone, as it is broken")
+
+
+def _complain(root: Path, looked: Found) -> None:
     """Raises what is wrong with annotation files where none could be used; nothing if there are none."""
+    files, broken = looked.files, list(looked.broken.values())
     found = [path for same in files.values() for path in same]
     if broken and not found:
         raise DataError(f"{broken[0]}", code="broken-annotations")

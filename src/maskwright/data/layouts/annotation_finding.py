@@ -30,8 +30,8 @@ class Found:
 
     files: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     """Format → files, in natural order."""
-    broken: list[MaskwrightError] = field(default_factory=list)
-    """Why files could not be looked into that are called as annotations are."""
+    broken: dict[Path, MaskwrightError] = field(default_factory=dict)
+    """Files that are called as annotations are and could not be looked into, and why."""
 
 
 def annotation_files(root: Path) -> Found:
@@ -98,20 +98,22 @@ def _by_suffix(folder: Path) -> Iterator[list[Path]]:
 
 def _tell(files: Sequence[Path], found: Found) -> None:
     """Puts the files, of one folder and one suffix, to those of their format."""
-    if len(files) <= _MANY:
-        for path in files:
-            if kind := _format(path, found):
-                found.files[kind].append(path)
+    some = files if len(files) <= _MANY else files[:: max(1, len(files) // _LOOKED_AT)]
+    looked_at = {path: kind for path in some if (kind := _format(path, found))}
+    if not looked_at:
         return
-    kinds = Counter(_format(path, found) for path in files[:: max(1, len(files) // _LOOKED_AT)])
-    kind, _ = kinds.most_common(1)[0]
-    if kind is not None:
-        found.files[kind].extend(files)
+    usual, _ = Counter(looked_at.values()).most_common(1)[0]
+    for path in files:
+        if path in looked_at or len(some) < len(files):
+            found.files[looked_at.get(path, usual)].append(path)
+        elif usual in ONE_EACH and path in found.broken:
+            found.files[usual].append(path)  # told of its image when all files are opened
+            del found.broken[path]
 
 
 def _format(path: Path, found: Found) -> str | None:
     try:
         return annotation_format(path)
     except MaskwrightError as error:
-        found.broken.append(error)
+        found.broken[path] = error
         return None

@@ -112,7 +112,8 @@ def _deeper(root: Path) -> tuple[str, Pairs]:
     fitting = [(path, ranked[0]) for path in children if (ranked := _fits(path))]
     if not fitting:
         raise DataError(_nothing(root))
-    fitting.sort(key=lambda one: -one[1].score)
+    top = max(one.score for _, one in fitting)
+    fitting.sort(key=lambda one: (one[1].score < top - NEAR, one[1].rank))
     (folder, _), *others = fitting
     shown = {path: {stem_of(e.image) for e in one.pairs.entries if e.mask} for path, one in fitting}
     if any(not _alike(shown[folder], shown[other]) for other, _ in others):
