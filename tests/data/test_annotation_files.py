@@ -299,6 +299,30 @@ def test_a_table_with_a_row_an_image_tells_no_objects_apart(paint):
     assert samples.labels.names == ["background", "foreground"]
     assert samples.objects_of(samples.samples[0]).max() == 1
 
+    paint.write("train.csv", "".join(["id,rle_mask\n", *(f"{stem}.png,1 5 50 5\n" for stem in STEMS)]))
+    samples = index(paint.root)
+    assert samples.objects_of(samples.samples[0]).max() == 2, "pieces, as of any mask of a class"
+    paint.write("dataset.yaml", "instances: true\n")
+    samples = index(paint.root)
+    assert samples.objects_of(samples.samples[0]).max() == 1, "a row is an object where it is said"
+
+
+def test_what_is_ignored_or_a_hole_is_of_no_object(paint):
+    pictures(paint)
+    for stem in STEMS:
+        found = [("crack", 2, 2, 12, 12), ("__ignore__", 2, 2, 5, 5), ("_background_", 8, 8, 10, 10)]
+        paint.write(f"{stem}.json", written_labelme(f"{stem}.png", found))
+    samples = index(paint.root)
+    for sample in samples.samples:
+        np.testing.assert_array_equal(samples.objects_of(sample) > 0, samples.labels_of(sample) == 1)
+
+
+def test_images_without_objects_do_not_speak_for_the_others_of_their_file(paint):
+    pictures(paint, "images/")
+    paint.write("all.json", written_coco({**ALL, "d.png": []}))
+    paint.write("dataset.yaml", "instances: true\n")
+    assert index(paint.root).labels.names == ["background", "foreground"]
+
 
 def test_an_image_without_shapes_is_background_and_one_that_is_not_named_has_no_mask(paint):
     pictures(paint, "images/")

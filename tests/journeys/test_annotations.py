@@ -47,4 +47,4 @@ def test_a_folder_of_annotations_trains_with_no_option(paint, tiny, tmp_path):
 
     assert (tmp_path / "run" / "model.safetensors").is_file()
     scores = maskwright.evaluate(tmp_path / "run" / "model.safetensors", tmp_path / "data", split="val")
-    assert scores.names == ["background", "box"]
+    assert [one.name for one in scores.classes] == ["background", "box"]
