@@ -4,6 +4,7 @@ Each contract is a function over one part, so that a planted part that breaks it
 """
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -567,6 +568,15 @@ def gives_pairs_that_are_there(layout, root):
         assert entry.split in {None, "train", "val", "test"}
 
 
+_ABOUT_DRAWN = {
+    "images": [{"id": i, "file_name": f"{stem}.png", "height": 4, "width": 4} for i, stem in enumerate("abc")],
+    "annotations": [
+        {"id": i, "image_id": i, "category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]]} for i in range(3)
+    ],
+    "categories": [{"id": 1, "name": "cell"}],
+}
+
+
 def usual_folders(root):
     """The same three pairs in each of the usual layouts."""
     places = {
@@ -585,9 +595,11 @@ def usual_folders(root):
         "towns": ("leftImg8bit/train/ulm/{}_leftImg8bit.png", "gtFine/train/ulm/{}_gtFine_labelIds.png"),
         "parts": ("img_dir/train/{}.jpg", "ann_dir/train/{}.png"),
         "raw": ("imagesTr/{}_0000.png", "labelsTr/{}.png"),
+        "drawn": ("pictures/{}.png",),
     }
     texts = {
         "voc": ("ImageSets/Segmentation/train.txt", "a\nb\nc\n"),
+        "drawn": ("all.json", json.dumps(_ABOUT_DRAWN)),
         "raw": ("dataset.json", '{"channel_names": {"0": "light"}, "labels": {"background": 0, "cell": 1}}'),
     }
     for name, (image, *masks) in places.items():

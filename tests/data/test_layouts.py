@@ -171,7 +171,7 @@ def test_what_has_no_partner_is_kept_apart(lines, paint):
         ["train/a.png", "test/b.png"],
         ["train/images/a.png", "test/images/b.png"],
         ["a_mask.png", "b_mask.png"],
-        ["deep/images/a.png", "deep/masks/a.png"],
+        ["deep/er/images/a.png", "deep/er/masks/a.png"],
         ["images/train/a.png", "masks/val/b.png"],
     ],
 )

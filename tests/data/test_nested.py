@@ -63,7 +63,7 @@ def test_equal_names_of_other_cases_are_no_pair(paint):
         ["p1/a.png", "p1/b.png", "p2/a.png"],
         ["p1/images/a.png", "p2/images/a.png"],
         ["masks/ulm/a.png", "masks/bonn/a.png"],
-        ["deep/images/a.png", "deep/masks/a.png"],
+        ["deep/er/images/a.png", "deep/er/masks/a.png"],
         ["images/a.png", "other/a.png"],
     ],
 )

@@ -277,8 +277,10 @@ def test_one_part_of_a_data_set_is_told_to_be_one(name, paint):
         recognise(paint.root / name)
 
 
-def test_a_data_set_one_folder_down_is_named(paint):
+def test_a_data_set_one_folder_down_is_read(paint):
     paint.images("scans/images/a.png")
     paint.masks("scans/masks/a.png")
-    with pytest.raises(DataError, match=r"data/scans can be read: give that folder"):
-        recognise(paint.root)
+    name, pairs = recognise(paint.root)
+    assert name == "paired_folders"
+    assert pairs.base == paint.root / "scans"
+    assert "read is the folder scans" in pairs.notes

@@ -25,16 +25,18 @@ def choose(
     measured: Measured,
     published: Mapping[str, tuple[int, ...]] | None = None,
     ignored: tuple[int, ...] = (),
+    base: Path | None = None,
 ) -> tuple[Labels, str]:
     """The classes of a data set, and why: stated in its dataset.yaml, known of a data set that is published, listed in
     a file, or shown by the masks.
 
     ignored: mask values that are known of it to count nowhere, unless dataset.yaml makes them a class.
+    base: where a list of classes lies; None: in `root`.
 
     Raises:
         DataError: a mask has a value that is no class, or palettes differ from mask to mask.
     """
-    chosen, reason = proposed(root, stated, measured, published, ignored)
+    chosen, reason = proposed(root, stated, measured, published, ignored, base)
     where = f"{root}/" if stated.classes is not None or published is not None else ""
     values.check(chosen, _counts(measured), where)
     return chosen, reason
@@ -46,11 +48,12 @@ def proposed(
     measured: Measured,
     published: Mapping[str, tuple[int, ...]] | None = None,
     ignored: tuple[int, ...] = (),
+    base: Path | None = None,
 ) -> tuple[Labels, str]:
     """As `choose`, but masks may still hold values that are no class."""
     taken = {v for value in (stated.classes or {}).values() for v in labels.values_of(value, published)}
-    known = {v for value in stated.ignore for v in labels.values_of(value, published)}
-    more = [value for value in ignored if value not in taken | known]
+    out = {v for value in stated.ignore for v in labels.values_of(value, published)}
+    more = [value for value in ignored if value not in taken | out]
     stated = stated.model_copy(update={"ignore": (*stated.ignore, *more)})
     style = _common_style([style for _, style in measured if style])
     counts = _counts(measured)
@@ -60,11 +63,13 @@ def proposed(
     left_out = {labels.value_of(value, published) for value in stated.ignore}
     if published is not None:
         kept = {name: v for name, v in published.items() if not left_out.intersection(v)}
-        reason = "classes as published: " + ", ".join(f"{v[0]} {name}" for name, v in kept.items())
+        drawn = any(sample.source == "drawn" for sample, _ in measured)
+        known = "the annotations name them" if drawn else "published"
+        reason = f"classes as {known}: " + ", ".join(f"{v[0]} {name}" for name, v in kept.items())
         return _lawful(labels.declared(kept, stated.ignore, style, published), stated), reason
     if stated.threshold is not None:
-        return _parted(root, stated, counts, style, left_out, measured)
-    table = _table(root, measured)
+        return _parted(base or root, stated, counts, style, left_out, measured)
+    table = _table(base or root, measured)
     if table is None:
         _demand_one_palette(measured)
     counts = values.without(counts, left_out)

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from maskwright.errors import DataError
 from maskwright.files import is_archive
+from maskwright.files.annotations import Reading
 from maskwright.records import Record
 
 NAME = "dataset.yaml"
@@ -70,6 +71,24 @@ class SplitFile(Record):
         return None if isinstance(value, tuple) else value
 
 
+class AnnotationsFile(Reading):
+    """Which annotation file counts, and what such files leave open."""
+
+    file: str | None = None
+    """Or a folder of them."""
+
+    @field_validator("annotator", mode="before")
+    @classmethod
+    def _names_are_texts(cls, value: Any) -> Any:
+        """People may be numbered."""
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @property
+    def reading(self) -> Reading:
+        """What is left open, as it is stated."""
+        return Reading.model_validate(self.model_dump(exclude={"file"}))
+
+
 def checked_share(value: float) -> float:
     """The number again, if it is a share between 0 and 1 or a whole number of images.
 
@@ -103,6 +122,7 @@ class DatasetFile(Record):
     bands: [_B04, _B03, _B02] # an image is a file a band, its channels in this order: ends of their names
     annotators: vote          # or the name of the one who is believed
     overlap: [road, car]      # classes with a file each: the later is seen over the earlier
+    annotations: {file: instances.json, line_width: 3}      # or class_property: NAME, run_order: rows, annotator: NAME
     valid: fov                # folder of masks that are 0 where pixels count nowhere
     """
 
@@ -123,6 +143,7 @@ class DatasetFile(Record):
     annotators: str | None = None
     overlap: tuple[str, ...] = ()
     valid: str | None = None
+    annotations: AnnotationsFile = AnnotationsFile()
 
     @model_validator(mode="after")
     def _objects_have_no_names(self) -> Self:
@@ -134,6 +155,8 @@ class DatasetFile(Record):
     def _one_way_of_saying_where(self) -> Self:
         if self.layout is not None and self.images is not None:
             raise ValueError("layout: and images: both say where the files are; state one")
+        if self.annotations.file is not None and (self.images is not None or self.layout is not None):
+            raise ValueError("annotations: file: says what counts, so that neither images: nor layout: is needed")
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from maskwright.data.sample import Sample, mask_axes, read_bands, read_invalid, 
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
 from maskwright.files import Mask, MaskStyle, content_hash, hashed
+from maskwright.files.annotations import Reading
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,7 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
             entry.key,
             mask_axes(entry.axes),
             table=table if table is not None else {},
+            reading=entry.reading,
         )
         mask = _mask(entry, place)
     if mask is not None and mask.values.shape != (height, width):
@@ -139,6 +141,7 @@ def described(root: Path, entry: Entry, name: str) -> dict[str, Any]:
         "parts": {part: relative(path, root) for part, path in entry.parts.items()},
         "axes": entry.axes,
         "key": entry.key,
+        "reading": entry.reading,
         "valid": relative(entry.valid, root) if entry.valid else None,
         "split": entry.split,
     }
@@ -213,9 +216,10 @@ def count(values_HW: NDArray[Any], invalid_HW: NDArray[np.bool_] | None = None) 
 def _mask_content(entry: Entry, place: Place) -> str:
     files = sources[entry.source].files(place)
     content = _content(files, entry.page, several=files != [place.mask])
-    if entry.key is None and entry.valid is None:
+    if entry.key is None and entry.valid is None and entry.reading == Reading():
         return content
-    return hashed(f"{content} {entry.key} {_content([entry.valid], None) if entry.valid else ''}".encode())
+    valid = _content([entry.valid], None) if entry.valid else ""
+    return hashed(f"{content} {entry.key} {entry.reading} {valid}".encode())
 
 
 def _content(paths: Sequence[Path], page: int | None, *, several: bool = False) -> str:

@@ -157,7 +157,7 @@ def key_of(root: Path, entry: Entry, table: Mapping[str, int]) -> Key | None:
     files = [entry.image, *entry.bands, *([entry.valid] if entry.valid else [])]
     try:
         if entry.mask:
-            place = Place(entry.mask, (1, 1), entry.page, entry.parts, entry.key, table=table)
+            place = Place(entry.mask, (1, 1), entry.page, entry.parts, entry.key, table=table, reading=entry.reading)
             files += sources[entry.source].files(place)
         stamps = [stamp(path) for path in files]
     except MaskwrightError:
@@ -166,6 +166,7 @@ def key_of(root: Path, entry: Entry, table: Mapping[str, int]) -> Key | None:
         version(), [(relative(path, root), *stamped) for path, stamped in zip(files, stamps, strict=True)],
         entry.mask is None, entry.source, entry.page, entry.key, len(entry.bands), entry.valid is None,
         list(entry.parts), sorted(table.items()), entry.axes,
+        str(entry.reading),
     ]  # fmt: skip
     newest = max(max(stamped[1:]) for stamped in stamps)
     return Key(hashed(json.dumps(said).encode()), newest < time.time_ns() - SETTLED)
@@ -205,7 +206,8 @@ def _loaded(values: list[Any], root: Path, entry: Entry, name: str) -> Measured:
 
 
 _OF_THE_ENTRY: Final = {
-    "name", "image", "mask", "page", "bands", "source", "parts", "axes", "key", "valid", "split",
+    "name", "image", "mask", "page", "bands", "source", "parts", "axes", "key", "reading", "valid",
+    "split",
 }  # fmt: skip
 """What a sample has from its entry, not from measuring."""
 

@@ -12,6 +12,7 @@ from maskwright.data.objects import pieces
 from maskwright.data.sources import Place, sources
 from maskwright.errors import DataError
 from maskwright.files import Picture, read_mask, read_picture, valid_pixels
+from maskwright.files.annotations import Reading
 from maskwright.records import IGNORED, Record
 
 Split = Literal["train", "val", "test"]
@@ -39,6 +40,8 @@ class Sample(Record):
     """The value in the image that means: nothing was measured here. Such pixels count nowhere."""
     key: str | None = None
     """Which image it is in a mask file that is about many."""
+    reading: Reading = Reading()
+    """What annotation files leave open, and is stated or known of the image."""
     valid: str | None = None
     """A file that is 0 where pixels count nowhere."""
     split: Split | None
@@ -62,7 +65,9 @@ class Sample(Record):
 
     @property
     def mask_shown(self) -> str:
-        """The mask as it is spoken of: a page of a stack is said to be one."""
+        """The mask as it is spoken of: a page of a stack is said to be one, and an image of many is named."""
+        if self.key is not None:
+            return f"{self.mask} ({self.key})"
         return f"{self.mask}" if self.page is None else f"{self.mask}, page {self.page},"
 
     @property
@@ -80,7 +85,15 @@ class Sample(Record):
             raise DataError(f"{self.image} has no mask.")
         parts = {name: root / path for name, path in self.parts.items()}
         return Place(
-            root / self.mask, (self.height, self.width), self.page, parts, self.key, mask_axes(self.axes), colour, table
+            root / self.mask,
+            (self.height, self.width),
+            self.page,
+            parts,
+            self.key,
+            mask_axes(self.axes),
+            colour,
+            table,
+            self.reading,
         )
 
     def image_in(self, root: Path) -> NDArray[Any]:

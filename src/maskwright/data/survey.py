@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from maskwright.data import classes, dataset_file, split
 from maskwright.data.dataset_file import DatasetFile
 from maskwright.data.groups import Stated
-from maskwright.data.labels import value_of
+from maskwright.data.labels import values_of
 from maskwright.data.layouts import Entry, Pairs, Told, recognise
 from maskwright.data.layouts.folders import paired_folders
 from maskwright.data.layouts.looking import looking
@@ -29,6 +29,9 @@ from maskwright.data.sources import sources
 from maskwright.data.stacks import taken_apart
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import is_folder, read_mask
+
+_OBJECTS = {"mask_file": "object_values", "drawn": "drawn_objects"}
+"""What a source becomes where its values or shapes are objects."""
 
 Progress = Callable[[int, int], None]
 
@@ -150,13 +153,17 @@ def survey(
     if stated.axes is not None:
         entries = [replace(entry, axes=stated.axes) for entry in entries]
     if stated.instances:
-        entries = [e if e.source != "mask_file" else replace(e, source="object_values") for e in entries]
+        entries = [replace(e, source=_OBJECTS.get(e.source, e.source)) for e in entries]
+        if any(e.source == "drawn_objects" for e in entries):
+            pairs = replace(pairs, classes=None, ignored=())
     entries = [page for page in taken_apart(entries, workers, faults.add) if not _left_out(page, root, patterns)]
     if not any(entry.mask for entry in entries):
         raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
     table = _table(pairs, stated)
     seen = _seen(root, entries, table, workers, progress, faults)
-    by_colour = classes.by_colour(root, stated, [(m.sample, m.style) for m in (one.measured for one in seen) if m])
+    by_colour = classes.by_colour(
+        pairs.base or root, stated, [(m.sample, m.style) for m in (one.measured for one in seen) if m]
+    )
     seen = _in_colour(root, seen) if by_colour else seen
     samples, reasons = None, dict[str, str]()
     try:
@@ -192,7 +199,7 @@ def _together(
     if not any(measured.sample.mask for _, measured in opened):
         raise DataError(f"No image in {root} with a mask could be read, so there is nothing to learn from.")
     measured = [(m.sample, m.style) for _, m in opened]
-    chosen, reason = classes.choose(root, stated, measured, pairs.classes, pairs.ignored)
+    chosen, reason = classes.choose(root, stated, measured, pairs.classes, pairs.ignored, pairs.base)
     if by_colour and any(m.before for _, m in opened):
         reason += f"; {by_colour}"
     shown = [entry.shown[0] for entry, _ in opened]
@@ -207,12 +214,15 @@ def _together(
 
 def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
     told = Told(
-        layout=stated.layout,
+        layout="annotations" if stated.annotations.file else stated.layout,
         bands=stated.bands,
         annotators=stated.annotators,
         overlap=stated.overlap,
         valid=stated.valid,
         axes=stated.axes,
+        annotations=root / stated.annotations.file if stated.annotations.file else None,
+        reading=stated.annotations.reading,
+        values=_stated_table(stated),
     )
     if stated.images is None or stated.masks is None:
         return recognise(root, told)
@@ -227,10 +237,27 @@ def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
 
 
 def _table(pairs: Pairs, stated: DatasetFile) -> dict[str, int]:
-    """Class name → mask value, for sources that name classes; for a file a class as dataset.yaml says."""
-    if stated.classes is not None and any(entry.source.startswith("class_files") for entry in pairs.entries):
-        return {n: value_of(v[0] if isinstance(v, list | tuple) else v) for n, v in stated.classes.items()}
+    """Class name → mask value, for sources that name classes; for a file a class and what is drawn as
+    dataset.yaml says.
+    """
+    if any(entry.source.startswith(("class_files", "drawn")) for entry in pairs.entries) and (
+        table := _stated_table(stated)
+    ):
+        return table
     return {name: values[0] for name, values in (pairs.classes or {}).items()}
+
+
+def _stated_table(stated: DatasetFile) -> dict[str, int] | None:
+    """Class name → mask value where classes are stated by value; None where they are not, or by drawn names, which keep
+    the values they have.
+    """
+    if stated.classes is None:
+        return None
+    try:
+        found = {name: values_of(value, None) for name, value in stated.classes.items()}
+    except DataError:
+        return None  # a name among the values; a mistake is told when the classes are made of them
+    return {name: values[0] for name, values in found.items() if values}
 
 
 def _lonely(

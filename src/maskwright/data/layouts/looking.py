@@ -1,13 +1,14 @@
 """Looking into folders: each is listed once, however many layouts ask, and what a person stated is at hand."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maskwright import files
+from maskwright.files.annotations import Reading
 
 DEEPEST = 8
 """Folders further down than this are not looked into."""
@@ -28,6 +29,12 @@ class Told:
     """What each axis of an image file is."""
     valid: str | None = None
     """A folder of masks that are 0 where pixels count nowhere."""
+    annotations: Path | None = None
+    """The annotation file, or the folder of such, that counts."""
+    reading: Reading = field(default_factory=Reading)
+    """What annotation files leave open."""
+    values: Mapping[str, int] | None = None
+    """Class name → mask value."""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ from pathlib import Path
 from maskwright.data.layouts.looking import Told, files_in, folders_in, looking, told, tree
 from maskwright.data.layouts.refinement import demand_one_folder_of_masks, field_of_view_taken_for_labels, refined
 from maskwright.data.layouts.registry import Entry, Layout, Pairs, layouts
-from maskwright.data.layouts.words import meaning
+from maskwright.data.layouts.words import meaning, stem_of
 from maskwright.data.names import relative
 from maskwright.errors import DataError
 from maskwright.files import is_archive, is_folder, members
 
 NEAR = 0.05
 """Layouts whose shares of explained files lie so near fit equally well."""
+
+_CHILDREN = 20
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,48 @@ def _expected(layout: Layout) -> str:
 def _best(root: Path) -> tuple[str, Pairs]:
     ranked = _ranked(root)
     if not ranked:
-        raise DataError(_nothing(root))
+        return _deeper(root)
     best, *others = ranked
     suspects = field_of_view_taken_for_labels(best.pairs)
     if suspects:
         return _without(root, best, suspects)
     also = [other for other in others if _competes(other, best)]
     return best.name, replace(best.pairs, notes=(*best.pairs.notes, *map(_note, also)))
+
+
+def _deeper(root: Path) -> tuple[str, Pairs]:
+    """The reading of the one child folder that fits, or of the best of several that show the same images.
+
+    Raises:
+        DataError: there is none, or several with different images.
+    """
+    children = folders_in(root)[:_CHILDREN]
+    fitting = [(path, ranked[0]) for path in children if (ranked := _fits(path))]
+    if not fitting:
+        raise DataError(_nothing(root))
+    top = max(one.score for _, one in fitting)
+    fitting.sort(key=lambda one: (one[1].score < top - NEAR, one[1].rank))
+    (folder, _), *others = fitting
+    shown = {path: {stem_of(e.image) for e in one.pairs.entries if e.mask} for path, one in fitting}
+    if any(not _alike(shown[folder], shown[other]) for other, _ in others):
+        names = sorted(relative(path, root) for path, _ in fitting)
+        raise DataError(
+            f"{root} holds several data sets: {', '.join(names)}. Give one of them, such as {root / names[0]}.",
+            code="which-folder",
+            files=names,
+        )
+    name, pairs = _best(folder)
+    notes = [f"read is the folder {relative(folder, root)}"]
+    notes += [
+        f"{relative(other, root)} shows the same images ({one.name}: {one.pairs.reason}); if that is meant, give it"
+        for other, one in others
+    ]
+    return name, replace(pairs, base=folder, notes=(*notes, *pairs.notes))
+
+
+def _alike(ours: set[str], theirs: set[str]) -> bool:
+    """Whether most images of the smaller set are in the other."""
+    return 2 * len(ours & theirs) > min(len(ours), len(theirs))
 
 
 def _without(root: Path, best: Candidate, suspects: list[Path]) -> tuple[str, Pairs]:
@@ -198,9 +235,7 @@ def _nothing(root: Path) -> str:
         return f"{root} is empty. It should hold images and masks, as folders images/ and masks/ with equal file names."
     shown = ", ".join(inside[:8]) + (" …" if len(inside) > 8 else "")
     text = f"No images with masks were found in {root}; it holds: {shown}.\n"
-    if deeper := [path.name for path in folders_in(root)[:20] if _fits(path)]:
-        text += f"But {root / deeper[0]} can be read: give that folder.\n"
-    elif files_in(root) and meaning(root.name):
+    if files_in(root) and meaning(root.name):
         text += f"By its name this folder is one part of a data set: give the one around it, {root.resolve().parent}.\n"
     return text + (
         "Lay them out as images/ and masks/ with equal file names, or put them side by side as NAME.png and "
@@ -208,8 +243,8 @@ def _nothing(root: Path) -> str:
     )
 
 
-def _fits(folder: Path) -> bool:
+def _fits(folder: Path) -> list[Candidate]:
     try:
-        return bool(_ranked(folder))
+        return _ranked(folder)
     except DataError:
-        return False
+        return []

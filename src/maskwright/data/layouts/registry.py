@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from maskwright.data.names import page_path
+from maskwright.files.annotations import Reading
 from maskwright.registry import Registry
 
 
@@ -31,6 +32,8 @@ class Entry:
     """What each axis of the image's files is, `CHW`, where dataset.yaml says so."""
     valid: Path | None = None
     """A file that is 0 where pixels count nowhere, such as a mask of the field of view."""
+    reading: Reading = field(default_factory=Reading)
+    """What annotation files leave open, and is stated or known of the image."""
     page: int | None = None
     """Which page of a stack, from 0, of the image's and of the mask's alike. Layouts leave it open: stacks are taken
     apart once they are paired."""
@@ -59,6 +62,8 @@ class Pairs:
     marks: tuple[str, ...] = ()
     """What only data laid out this way holds, such as nnU-Net's `dataset.json`: it then wins over what may be anybody's
     folders."""
+    base: Path | None = None
+    """The folder in the one given that was read in place of it; lists of classes are looked for there."""
     notes: tuple[str, ...] = ()
     """What else a user should know of it, a sentence each."""
 

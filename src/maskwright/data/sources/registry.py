@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.files import Mask
+from maskwright.files.annotations import Reading
 from maskwright.registry import Registry
 
 
@@ -32,6 +33,8 @@ class Place:
     """Whether mask files are read as the colours they show."""
     table: Mapping[str, int] = field(default_factory=dict)
     """Class name → mask value, where the source names classes."""
+    reading: Reading = field(default_factory=Reading)
+    """What annotation files leave open."""
 
 
 class Source(Protocol):

@@ -17,7 +17,7 @@ from maskwright.files.annotations.content import Content
 from maskwright.files.annotations.filling import Points
 from maskwright.files.annotations.geometry import Ellipse, Geometry, Lines, Polygons, Runs
 from maskwright.files.annotations.record import AnnotatedImage, Annotations, Kind, Shape, class_names
-from maskwright.files.annotations.registry import Reading, formats
+from maskwright.files.annotations.registry import LINE_WIDTH_LINE, Reading, formats
 from maskwright.files.annotations.values import (
     Entry,
     number_of,
@@ -61,7 +61,7 @@ class Cvat:
         labels = (name.text or "" for name in root.iterfind("./meta//labels/label/name"))
         notes = [f"{n} of {tag} in {path} enclose nothing and were left out." for tag, n in sorted(left_out.items())]
         if reading.line_width is None and any(shape.kind == "line" for image in images for shape in image.found):
-            notes.append(f"The polylines of {path} have no width; they are drawn 1 pixel wide.")
+            notes.append(f"The polylines of {path} have no width; they are drawn 1 pixel wide. {LINE_WIDTH_LINE}")
         return Annotations("cvat", images, class_names(images, filter(None, labels)), path, tuple(notes))
 
 

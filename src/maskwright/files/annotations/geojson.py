@@ -15,11 +15,12 @@ from maskwright.files.annotations.content import Content
 from maskwright.files.annotations.filling import Points
 from maskwright.files.annotations.geometry import Geometry, Lines, Polygons
 from maskwright.files.annotations.record import FOREGROUND, AnnotatedImage, Annotations, Kind, Shape, class_names
-from maskwright.files.annotations.registry import Reading, formats
+from maskwright.files.annotations.registry import LINE_WIDTH_LINE, Reading, formats
 from maskwright.files.annotations.values import FARTHEST, Entry, list_of, mapping_of, points_of, text_of
 
 CLASS_PROPERTIES: Final = ("class", "class_name", "classname", "classification", "label", "category", "name", "type")
 """Properties, in small letters, that look like the class."""
+CLASS_LINE: Final = "For another: annotations: {class_property: NAME} in dataset.yaml."
 DEEPEST: Final = 20
 """Collections of geometries in each other."""
 
@@ -63,7 +64,7 @@ class GeoJson:
         if unnamed:
             notes.append(f"{unnamed} features of {path} have no {key}; they were left out.")
         if reading.line_width is None and any(shape.kind == "line" for shape in shapes):
-            notes.append(f"The lines of {path} have no width; they are drawn 1 pixel wide.")
+            notes.append(f"The lines of {path} have no width; they are drawn 1 pixel wide. {LINE_WIDTH_LINE}")
         # `slide.tif.geojson` is of `slide.tif`, `slide.geojson` of a picture called `slide`.
         images = (AnnotatedImage(content.path.name, None, tuple(shapes), aliases=(content.path.stem,)),)
         return Annotations("geojson", images, class_names(images), path, tuple(notes), crs=crs)
@@ -89,16 +90,24 @@ def _class_property(features: list[dict[str, Any]], reading: Reading, path: str)
     if reading.class_property is not None:
         if features and reading.class_property not in present:
             shown = ", ".join(list(present)[:10]) or "none"
-            raise ReadError(f"{path}: no feature has the property {reading.class_property!r}. There are: {shown}.")
+            raise ReadError(
+                f"{path}: no feature has the property {reading.class_property!r}. There are: {shown}. "
+                "Say one of these in dataset.yaml: annotations: {class_property: NAME}."
+            )
         return reading.class_property, []
     if any(isinstance(_properties(feature).get("classification"), dict) for feature in features):
         return "classification", []  # QuPath; its `name` is that of the single thing
     fitting = [key for key in present if key.lower() in CLASS_PROPERTIES]
     if len(fitting) > 1:
-        raise ReadError(f"{path}: {', '.join(fitting)} could all be the class. State one with class_property.")
+        raise ReadError(
+            f"{path}: {', '.join(fitting)} could all be the class. Say in dataset.yaml which one is: "
+            f"annotations: {{class_property: {fitting[0]}}}."
+        )
     if not fitting:
-        return None, [f"No property of {path} looks like a class; all features are taken for {FOREGROUND}."]
-    return fitting[0], [f"The class of the features of {path} is taken to be their {fitting[0]}."]
+        return None, [
+            f"No property of {path} looks like a class; all features are taken for {FOREGROUND}. {CLASS_LINE}"
+        ]
+    return fitting[0], [f"The class of the features of {path} is taken to be their {fitting[0]}. {CLASS_LINE}"]
 
 
 def _properties(feature: dict[str, Any]) -> dict[str, Any]:

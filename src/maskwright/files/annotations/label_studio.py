@@ -53,6 +53,7 @@ class LabelStudio:
         """An image for each task and each person who annotated it; tasks that nobody did are left out."""
         path = str(content.path)
         images: list[AnnotatedImage] = []
+        people: dict[str, None] = {}
         unlabelled = 0
         for number, task in enumerate(content.json):
             with Entry(f"{path}, task {number}") as source:
@@ -64,8 +65,16 @@ class LabelStudio:
                     shapes, size, missed = _regions(list_of(entry["result"], "the result", source), source)
                     unlabelled += missed
                     person = _person(entry.get("completed_by"))
+                    people[str(person)] = None
+                    if reading.annotator not in (None, person):
+                        continue
                     file, aliases = _names(found, source)
                     images.append(AnnotatedImage(file, size, shapes, aliases=aliases, annotator=person))
+        if reading.annotator is not None and reading.annotator not in people:
+            raise ReadError(
+                f"{path} holds nothing that {reading.annotator!r} drew, but work of {', '.join(people) or 'nobody'}. "
+                "Say one of these in dataset.yaml: annotations: {annotator: NAME}."
+            )
         notes = (f"{unlabelled} regions of {path} have no label or no area; they were left out.",) if unlabelled else ()
         return Annotations("label-studio", tuple(images), class_names(images), path, notes)
 

@@ -101,7 +101,7 @@ class Annotations:
         if len(people) == len(best):
             raise DataError(
                 f"{image} was annotated by {len(people)} people in {self.source}: {', '.join(people)}. "
-                "Say whose work counts."
+                f"Say in dataset.yaml whose work counts: annotations: {{annotator: {people[0]}}}."
             )
         shown = ", ".join(dict.fromkeys(entry.file for entry in best[:4]))
         raise DataError(

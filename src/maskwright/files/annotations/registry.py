@@ -23,6 +23,12 @@ class Reading(Record):
     """How the run lengths of a contest's table count pixels; None: down the columns, as most contests do."""
     line_width: float | None = Field(None, gt=0, le=10_000)
     """How wide lines are drawn, in pixels; None: as their own tool does, and 1 where it does not say."""
+    annotator: str | None = None
+    """Whose work counts, where a file keeps that of several people apart."""
+
+
+LINE_WIDTH_LINE: Final = "For another width: annotations: {line_width: 3} in dataset.yaml."
+"""What a note of lines without a width ends with."""
 
 
 class AnnotationFormat(Protocol):

@@ -25,6 +25,7 @@ CLASS: Final = ("classid", "class", "label", "classname", "category", "categoryi
 FUSED: Final = ("imageidclassid", "imagelabel", "imageclass", "imageidclass", "imageidlabel", "idclass")
 HEIGHT, WIDTH = ("height", "imgheight", "imageheight"), ("width", "imgwidth", "imagewidth")
 """Headings, in small letters without what is no letter or digit."""
+ROWS_LINE: Final = "If they go along the rows: annotations: {run_order: rows} in dataset.yaml."
 _RUNS = re.compile(r"[0-9\s]*")
 
 
@@ -63,7 +64,7 @@ class RunTable:
         names = class_names(images)
         if all(name.isdigit() for name in names):
             names = tuple(sorted(names, key=lambda name: (int(name[:15]), name)))  # 10 comes after 9
-        order = () if reading.run_order else (f"The runs of {path} are taken to go down the columns.",)
+        order = () if reading.run_order else (f"The runs of {path} are taken to go down the columns. {ROWS_LINE}",)
         return Annotations("run-table", images, names, path, order)
 
 
