@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.doctor.alignment import CLEAR, SIDE, Floats, borders, drawn_objects, filled, slopes
+from maskwright.data.doctor.alignment import SIDE, Floats, borders, drawn_objects, filled, slopes
 from maskwright.data.doctor.evidence import grey, names, said
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.sample import Sample
@@ -16,8 +16,10 @@ from maskwright.errors import MaskwrightError
 
 LOOKED: Final = 24
 """Samples that are compared with each other: neighbours by name, as a list that slipped by a line swaps those."""
-CERTAIN: Final = 2.0
-"""How many times as well a mask must lie on one image as on any other."""
+CLEAR: Final = 1.0
+"""Standard deviations that the slope under borders lies above the mean, where they are on the image's edges."""
+CERTAIN: Final = 3.0
+"""How many times as well a mask must lie on one image as on any other, its own too."""
 PLENTY: Final = 0.01
 """Share of the pixels that a mask's borders take at least: a speck lies on anything."""
 
@@ -32,7 +34,9 @@ class _Pair:
 
 
 class Swapped:
-    """Masks whose borders lie nowhere on their own image, and well on one other image of the same size."""
+    """Masks whose borders lie nowhere on their own image, and well on one other image of the same size, whose own mask
+    does not.
+    """
 
     quick = False
 
@@ -74,10 +78,11 @@ def _other(fits_NN: NDArray[np.float64], i: int) -> int | None:
     row = fits_NN[i].copy()
     best = int(row.argmax())
     usual = float(np.median(fits_NN.max(axis=1)))
-    if best == i or row[i] >= CLEAR or row[best] < max(2 * CLEAR, usual / 2):
+    # In a set whose borders lie on no edges anything may fit by chance; and an image has one mask.
+    if best == i or usual < CLEAR or row[best] < max(CLEAR, usual / 2) or CERTAIN * fits_NN[best, best] > row[best]:
         return None
     row[best] = -np.inf
-    return best if fits_NN[i, best] >= CERTAIN * max(row.max(), CLEAR) else None
+    return best if fits_NN[i, best] >= CERTAIN * row.max() else None
 
 
 def _finding(found: Sequence[tuple[Sample, Sample, float, float]], looked_at: int) -> Finding:
