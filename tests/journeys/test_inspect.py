@@ -109,7 +109,7 @@ ERRORS = {
     truncated_mask: ("unreadable", {"masks/img_03.png"}),
     off_by_one: ("off-by-one", {"images/img_04.png"}),
     turned: ("image-turned-mask-not", {"images/img_02.png"}),
-    wrong_value: ("unknown-values", {"masks/img_06.png"}),
+    wrong_value: ("masks-strange-values", {"masks/img_06.png"}),
 }
 OTHERS = {
     swapped: ("masks-swapped", {"masks/img_01.png", "masks/img_02.png"}),
