@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
+EXAMPLES_WIDTH = 160
+"""Letters of the paths that are shown as examples of a finding; one is shown in any case."""
 LINE_SECONDS = 10.0
 """Where the output is no terminal, a line of progress so often."""
 
@@ -80,7 +82,8 @@ def print_data(samples: "Samples", f: "Fingerprint") -> None:
     if f.smallest != f.largest:
         sizes = f"{f.smallest[0]}×{f.smallest[1]} to {f.largest[0]}×{f.largest[1]}, median {sizes}"
     console.print(
-        f"{f.train} images to train, {f.val} to validate, {f.test} to test; {sizes}, {f.channels} × {f.dtype}"
+        f"{f.train} images to train, {f.val} to validate, {f.test} to test; {sizes}, {f.channels} × {f.dtype}",
+        soft_wrap=True,
     )
     shares = (f"{n} {s:.1%}" if s else f"[yellow]{n} never[/]" for n, s in zip(f.classes, f.pixel_share, strict=True))
     ignored = f"; {f.ignored_share:.1%} ignored" if f.ignored_share else ""
@@ -93,11 +96,20 @@ def print_findings(findings: "Sequence[Finding]", examples: int = 3) -> None:
     for one in findings:
         console.print(f"\n[{colours[one.severity]}]{one.severity}[/] [bold]{escape(one.title)}[/]", soft_wrap=True)
         if one.files:
-            more = f" … {len(one.files) - examples:,} more" if len(one.files) > examples else ""
-            console.print(f"  {escape(', '.join(one.files[:examples]))}{more}", soft_wrap=True)
+            console.print(f"  {escape(_examples(one.files, examples))}", soft_wrap=True)
         for detail in one.details[:examples]:
             console.print(f"  {escape(detail)}", soft_wrap=True)
         console.print(f"  {escape(one.why)}\n  [bold]→[/] {escape(one.remedy)}", soft_wrap=True)
+
+
+def _examples(files: "Sequence[str]", most: int) -> str:
+    """The first files, fewer where their paths are long, and how many more there are."""
+    shown = [files[0]]
+    for file in files[1:most]:
+        if len(", ".join([*shown, file])) <= EXAMPLES_WIDTH:
+            shown.append(file)
+    more = len(files) - len(shown)
+    return ", ".join(shown) + (f" … {more:,} more" if more else "")
 
 
 def print_plan(plan: "Plan") -> None:

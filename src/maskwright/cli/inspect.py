@@ -79,7 +79,8 @@ def _fix(found: "Diagnosis", fix_to: Path | None) -> None:
     with watching() as watch:
         left = api.diagnose(written, watch=watch)
     if left.errors:
-        console.print(f"left    {len(left.errors)} errors; maskwright inspect {written}", soft_wrap=True)
+        count = f"{len(left.errors)} error{'' if len(left.errors) == 1 else 's'}"
+        console.print(f"left    {count}; maskwright inspect {written}", soft_wrap=True)
     else:
         console.print(f"train   maskwright train {written}", soft_wrap=True)
 

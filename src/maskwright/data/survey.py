@@ -93,6 +93,8 @@ class Survey:
     """Why it would be refused, in the order in which it was found."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why `classes` are read so, and how the `split` was drawn, if there are samples."""
+    asked: Asked = Asked()
+    """What was wanted besides what is stated."""
 
     @property
     def measured(self) -> list[Measured]:
@@ -178,7 +180,7 @@ def survey(
         ]
     whole = samples if not faults.found else None
     return Survey(
-        root, stated, layout, pairs, tuple(seen), images_alone, masks_alone, whole, tuple(faults.found), reasons
+        root, stated, layout, pairs, tuple(seen), images_alone, masks_alone, whole, tuple(faults.found), reasons, asked
     )
 
 

@@ -312,11 +312,15 @@ def _most(counts: Counts) -> list[str]:
 
 
 def _stray(counts: Counts, usual: set[int]) -> tuple[str, int, int] | None:
-    """File, value and pixels of a slip: unusual values in 1/10 of the files and 1e-4 of the pixels at most."""
+    """File, value and pixels of a slip: unusual values in 1/10 of the files at most, and 1e-4 of the pixels; or more of
+    them, where 255 would be ignored for their sake though it is all that most masks show.
+    """
     total = sum(sum(of_file.values()) for of_file in counts.values())
     odd = {file: set(of_file) - usual for file, of_file in counts.items() if set(of_file) - usual}
     pixels = sum(counts[file][value] for file, values in odd.items() for value in values)
-    if not odd or len(odd) > max(1, len(counts) // 10) or pixels >= 1e-4 * total:
+    drawn = sum(len(usual & set(of_file)) > 1 for file, of_file in counts.items() if file not in odd)
+    alone = 2 * drawn > len(counts) and max((v for values in odd.values() for v in values), default=255) < 127
+    if not odd or len(odd) > max(1, len(counts) // 10) or (pixels >= 1e-4 * total and not alone):
         return None
     file, value = next((file, min(values)) for file, values in odd.items())
     return file, value, counts[file][value]

@@ -15,8 +15,8 @@ DATA = Path(os.environ.get("MASKWRIGHT_DATA", "../shared/data"))
 
 KNOWN = {
     "isbi2012": {"neighbours-train-val"},  # slices of one block
-    "camvid": {"near-copies", "neighbours-train-test", "neighbours-train-val", "shift-test", "shift-val"},
-    "salt": {"flat", "grey-in-truth", "near-copies", "near-copies-train-val"},
+    "camvid": {"groups", "near-copies", "neighbours-train-test", "neighbours-train-val", "shift-test", "shift-val"},
+    "salt": {"flat", "grey-in-truth", "masks-empty", "masks-mixed-depth", "near-copies", "near-copies-train-val"},
     "nuclei": {"grey-in-truth"},
     "pets26": {"grey-in-truth"},  # one photograph, stored in colour
     "labelme/voc": set(),
@@ -24,7 +24,7 @@ KNOWN = {
 """What is true of them."""
 OURS = (
     "copies", "near", "neighbours", "flat", "tiny", "outliers", "mixed", "few-bits", "grey", "shift", "exif", "turned",
-    "repeated", "specks", "unreadable", "unequal", "off-by", "transposed", "scaled", "image", "mask",
+    "groups", "repeated", "see-through", "specks", "unreadable", "unequal", "off-by", "transposed", "scaled", "image", "mask",
 )  # fmt: skip
 """How the codes begin that are looked at here; those of values and classes have tests of their own."""
 WARNED = {"isbi2012": {"neighbours-train-val"}, "salt": {"near-copies-train-val"}}

@@ -113,7 +113,7 @@ def _fits(survey: Survey, samples: Sequence[Sample]) -> list[Fit]:
     out = []
     for sample in spread(samples, LOOKED, PIXELS):
         try:
-            fit = fitted(sample, sample.image_in(survey.root), _objects(survey, sample))
+            fit = fitted(sample, sample.image_in(survey.root), drawn_objects(survey, sample))
         except MaskwrightError:  # it changed since it was surveyed; the next survey tells
             continue
         if fit is not None:
@@ -121,7 +121,7 @@ def _fits(survey: Survey, samples: Sequence[Sample]) -> list[Fit]:
     return out
 
 
-def _objects(survey: Survey, sample: Sample) -> NDArray[Any]:
+def drawn_objects(survey: Survey, sample: Sample) -> NDArray[Any]:
     """What has borders: objects where they are told apart, else labels, -1 where they are ignored, else the values as
     they stand.
     """
@@ -143,20 +143,27 @@ def fitted(sample: Sample, image_HWC: NDArray[Any], labels_HW: NDArray[Any]) -> 
     Ignored pixels (below 0) take the label that is nearest, so that a band of them has its border in the middle.
     """
     image_HW, by = grey(image_HWC, SIDE)
-    labels_HW = _filled(labels_HW[by // 2 :: by, by // 2 :: by][: image_HW.shape[0], : image_HW.shape[1]])
+    labels_HW = filled(labels_HW[by // 2 :: by, by // 2 :: by][: image_HW.shape[0], : image_HW.shape[1]])
     if labels_HW.shape != image_HW.shape or min(image_HW.shape) < 4 * REACH:
         return None
-    edges_HW = _edges(labels_HW)
-    slope_HW = ndimage.gaussian_gradient_magnitude(image_HW, 1.0)
-    slope_HW = np.minimum(slope_HW, np.percentile(slope_HW, 99))  # one bright speck is not all there is
-    if not edges_HW.any() or slope_HW.std() < 1e-6:
+    edges_HW = borders(labels_HW)
+    slope_HW = slopes(image_HW)
+    if not edges_HW.any() or slope_HW is None:
         return None
-    slope_HW = (slope_HW - slope_HW.mean()) / slope_HW.std()
     others = {turn: np.ascontiguousarray(upright(edges_HW, turn)) for turn in _TURNS}
     able = [turn for turn, other in others.items() if other.shape == edges_HW.shape]
     still, *turned = scores(slope_HW, [edges_HW, *(others[turn] for turn in able)])
     near = slice(REACH - PLAY, REACH + PLAY + 1)
     return Fit(sample, by, still, {turn: float(one[near, near].max()) for turn, one in zip(able, turned, strict=True)})
+
+
+def slopes(image_HW: Floats) -> Floats | None:
+    """How steep the image is, in standard deviations above its mean; None where there is nothing to see."""
+    slope_HW = ndimage.gaussian_gradient_magnitude(image_HW, 1.0)
+    slope_HW = np.minimum(slope_HW, np.percentile(slope_HW, 99))  # one bright speck is not all there is
+    if slope_HW.std() < 1e-6:
+        return None
+    return np.asarray((slope_HW - slope_HW.mean()) / slope_HW.std(), np.float32)
 
 
 def scores(slope_HW: Floats, edges: Sequence[Floats]) -> list[Floats]:
@@ -170,7 +177,8 @@ def scores(slope_HW: Floats, edges: Sequence[Floats]) -> list[Floats]:
     return [np.asarray(one, np.float32) for one in out]
 
 
-def _filled(labels_HW: NDArray[Any]) -> NDArray[Any]:
+def filled(labels_HW: NDArray[Any]) -> NDArray[Any]:
+    """The labels, those below 0 taken from the nearest other pixel."""
     ignored_HW = labels_HW < 0
     if not ignored_HW.any() or ignored_HW.all():
         return labels_HW
@@ -178,7 +186,7 @@ def _filled(labels_HW: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(labels_HW[rows, columns])
 
 
-def _edges(labels_HW: NDArray[Any]) -> Floats:
+def borders(labels_HW: NDArray[Any]) -> Floats:
     """1 on both sides of each border."""
     out_HW = np.zeros(labels_HW.shape, np.float32)
     down, right = labels_HW[1:] != labels_HW[:-1], labels_HW[:, 1:] != labels_HW[:, :-1]

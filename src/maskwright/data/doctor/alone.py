@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from maskwright.data.doctor.evidence import SHOWN, said, shown
+from maskwright.data.doctor.evidence import SHOWN, said, shown, skip_options
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.survey import Survey
 
@@ -34,7 +34,7 @@ class Alone:
 def _finding(survey: Survey, alone: Sequence[Path], kind: str, others: Sequence[Path], *, refused: bool) -> Finding:
     other = "mask" if kind == "image" else "image"
     near = _near(alone, others)
-    renamed = f" Rename where the names below come near: {len(near)} do." if near else ""
+    skip = skip_options(path.name for path in alone)
     return Finding(
         code=f"{kind}s-alone",
         severity="error" if refused else "warning" if near else "note",
@@ -43,11 +43,19 @@ def _finding(survey: Survey, alone: Sequence[Path], kind: str, others: Sequence[
         why="More files are alone than paired, so the names are not what pairs them; training is refused."
         if refused
         else "They are left out of training and of every score.",
-        remedy=f"A mask is called as its image, with or without an ending such as _mask.{renamed} Or leave them out "
-        f"knowingly: --skip {alone[0].name}",
+        remedy=f"{_renamed(survey, near, kind)} Or leave them out knowingly: {skip}",
         fix={"skip": [shown(path, survey) for path in alone]},
         details=tuple(f"{shown(a, survey)} comes near {shown(b, survey)}" for a, b in near.items()),
     )
+
+
+def _renamed(survey: Survey, near: dict[Path, Path], kind: str) -> str:
+    """What masks should be called, by the first that comes near a name."""
+    if not near:
+        return "A mask is called as its image, with or without an ending such as _mask."
+    first = next(iter(near.items()))
+    image, mask = first if kind == "image" else first[::-1]
+    return f"Rename {shown(mask, survey)} to {image.stem}{mask.suffix}" + (", and so on." if len(near) > 1 else ".")
 
 
 def _near(alone: Sequence[Path], others: Sequence[Path]) -> dict[Path, Path]:

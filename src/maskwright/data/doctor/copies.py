@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from maskwright.data.doctor.evidence import PARTS, image_files, labelled, listed, names, said, skipping
+from maskwright.data.doctor.evidence import PARTS, image_files, labelled, names, said, skip_options, skipping
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.sample import Sample
 from maskwright.data.survey import Survey
@@ -78,7 +78,8 @@ def _leak(crossings: list[Crossing], first: str, second: str) -> Finding:
         files=image_files(both),
         why=f"What was seen in the {PARTS[first]} part is known by heart: the {PARTS[second]} score comes out better "
         "than on new images.",
-        remedy=f"Leave the copies out of the {PARTS[first]} part: --skip {listed([s.name for s in learned], 1)}",
+        remedy=f"Leave the copies out of the {PARTS[first]} part: "
+        f"{skip_options([s.name for s in learned], fixed=True)}",
         fix=skipping(learned),
         pictures=names(both),
         details=tuple(f"{one.learned[0].image} = {one.kept[0].image}" for one in crossings),
@@ -114,7 +115,7 @@ def _doubled(groups: list[list[Sample]]) -> Finding:
         title=f"{said(len(groups), 'image is', 'images are')} there several times in one part",
         files=image_files(sample for group in groups for sample in group),
         why="A copy teaches nothing new and counts double in training or in the score.",
-        remedy=f"Leave the spare ones out: --skip {listed([s.name for s in spare], 1)}",
+        remedy=f"Leave the spare ones out: {skip_options([s.name for s in spare], fixed=True)}",
         fix=skipping(spare),
         pictures=names(sample for group in groups for sample in group),
         details=tuple(" = ".join(sample.image for sample in group[:4]) for group in groups),

@@ -1,5 +1,6 @@
 """What several checks look at, and how they speak of it."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from maskwright.errors import DataError, MaskwrightError, ReadError
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 SHOWN = 6
 """Pictures and lines a finding."""
+PASTED = 4
+"""Files that one leaves out by hand."""
 
 
 def said(count: int, one: str, many: str = "") -> str:
@@ -25,6 +28,19 @@ def said(count: int, one: str, many: str = "") -> str:
 def listed(names: Sequence[str], most: int = 3) -> str:
     """The first names, and a sign that there are more."""
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+
+
+def skip_options(files: Iterable[str], *, fixed: bool = False) -> str:
+    """The options that leave these out, ready to be pasted where they are few.
+
+    fixed: whether the finding has a fix that does it.
+    """
+    skip = list(dict.fromkeys(files))
+    if len(skip) <= PASTED:
+        return " ".join(f"--skip {shlex.quote(name)}" for name in skip)
+    if fixed:
+        return f"--fix writes all {len(skip):,} to dataset.yaml"
+    return f"list all {len(skip):,} under skip: in dataset.yaml"
 
 
 def code_of(fault: MaskwrightError) -> str:

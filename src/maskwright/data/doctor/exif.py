@@ -33,7 +33,7 @@ class Exif:
             pictures=names(one.sample for one in turned),
             details=(
                 ", ".join(f"orientation {o}: {said(n, 'image')}" for o, n in sorted(kinds.items())),
-                f"{said(noted, 'mask has', 'masks have')} such a note of their own and are turned likewise",
+                *([f"masks that have such a note of their own and are turned likewise: {noted}"] if noted else []),
             ),
         )
 

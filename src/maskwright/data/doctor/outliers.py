@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.doctor.evidence import image_files, labelled, listed, names, said, skipping
+from maskwright.data.doctor.evidence import image_files, labelled, names, said, skip_options, skipping
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.sample import Sample
 from maskwright.data.survey import Survey
@@ -63,7 +63,7 @@ def _flat(samples: Sequence[Sample]) -> Iterator[Finding]:
             "the mask",
             files=image_files(drawn),
             why="The file is empty or was exported wrongly, and the network is asked to find what cannot be seen.",
-            remedy=f"Export them again, or leave them out: --skip {listed([s.name for s in drawn], 1)}",
+            remedy=f"Export them again, or leave them out: {skip_options([s.name for s in drawn], fixed=True)}",
             fix=skipping(drawn),
             pictures=names(drawn),
             details=_values(drawn),
@@ -75,7 +75,7 @@ def _flat(samples: Sequence[Sample]) -> Iterator[Finding]:
             title=f"{said(len(empty), 'image has', 'images have')} one value in all pixels",
             files=image_files(empty),
             why="Nothing can be seen in them; they teach at most that nothing is to be drawn there.",
-            remedy=f"Export them again, or leave them out: --skip {listed([s.name for s in empty], 1)}",
+            remedy=f"Export them again, or leave them out: {skip_options(s.name for s in empty)}",
             pictures=names(empty),
             details=_values(empty),
         )
@@ -94,7 +94,7 @@ def _tiny(samples: Sequence[Sample]) -> Iterator[Finding]:
             title=f"{said(len(tiny), 'image is', 'images are')} less than {TINY} pixels high or wide",
             files=image_files(tiny),
             why="They may be icons or previews; a U-Net halves its maps several times and has nothing left of them.",
-            remedy=f"Use the full images, or leave them out: --skip {listed([s.name for s in tiny], 1)}",
+            remedy=f"Use the full images, or leave them out: {skip_options(s.name for s in tiny)}",
             pictures=names(tiny),
             details=tuple(f"{s.image}: {s.height}×{s.width} (height × width)" for s in tiny),
         )

@@ -103,7 +103,9 @@ def _finding(survey: Survey, part: str, samples: list[Sample], lines: list[str])
         files=(),
         why=f"A random split would not look like this; the {PARTS[part]} score speaks of other images than "
         "those learned from." + (" The split is as published, so it may be meant." if as_published else ""),
-        remedy="If both should be alike, draw the parts anew: stratified, or by groups; else add such images to the "
+        remedy="Nothing to do to compare with others; for parts that are alike draw them anew, stratified or by groups."
+        if as_published
+        else "If both should be alike, draw the parts anew: stratified, or by groups; else add such images to the "
         "training part.",
         pictures=names(samples, 3),
         details=tuple(lines),

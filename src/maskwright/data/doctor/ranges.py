@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from maskwright.data.doctor.evidence import image_files, labelled, listed, names, said
+from maskwright.data.doctor.evidence import image_files, labelled, names, said, skip_options
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.sample import Sample
 from maskwright.data.survey import Survey
@@ -49,8 +49,8 @@ def _types(samples: Sequence[Sample]) -> Finding:
         files=image_files(odd),
         why="One value must mean the same brightness in all: 200 is bright in 8 bits and black in 16. Training is "
         "refused.",
-        remedy=f"Convert them to {usual}, with the factor that they were scaled by, or leave them out: --skip "
-        f"{listed([s.name for s in odd], 1)}",
+        remedy=f"Convert them to {usual}, with the factor that they were scaled by, or leave them out: "
+        f"{skip_options(s.name for s in odd)}",
         pictures=names(odd),
         details=(
             ", ".join(f"{kind}: {said(count, 'image')}" for kind, count in times.most_common()),
@@ -127,7 +127,7 @@ def _channels(samples: Sequence[Sample]) -> Iterator[Finding]:
         else "A network has as many inputs as images have channels. Training is refused.",
         remedy="Nothing to do, if grey and colour images are meant to be together."
         if harmless
-        else f"Convert them to {usual} channels, or leave them out: --skip {listed([s.name for s in odd], 1)}",
+        else f"Convert them to {usual} channels, or leave them out: {skip_options(s.name for s in odd)}",
         pictures=names(odd),
         details=(
             ", ".join(f"{said(count, 'image')} of {said(n, 'channel')}" for n, count in times.most_common()),

@@ -52,7 +52,7 @@ checks: Registry[Check] = Registry("check", "maskwright.data.doctor")
 def diagnose(
     survey: Survey, *, deep: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Finding, ...]:
-    """All that the checks find, worst first, then what most files have.
+    """All that the checks find, worst first, then what asks for something, then what most files have.
 
     deep: also the checks that open files again.
     progress: told how many checks of how many are done.
@@ -63,4 +63,10 @@ def diagnose(
         found += check(survey)
         if progress:
             progress(done, len(wanted))
-    return tuple(sorted(found, key=lambda finding: (_WORST_FIRST.index(finding.severity), -len(finding.files))))
+    return tuple(sorted(found, key=_order))
+
+
+def _order(finding: Finding) -> tuple[int, bool, int]:
+    """Of equals those first that ask for something, though what asks for nothing is often true of all files."""
+    idle = finding.remedy.startswith("Nothing")
+    return _WORST_FIRST.index(finding.severity), idle, -len(finding.files)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from maskwright.data.doctor.evidence import faulty, listed, said, shown
+from maskwright.data.doctor.evidence import faulty, said, shown, skip_options
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.survey import Seen, Survey
 from maskwright.errors import DataError
@@ -97,7 +97,7 @@ def _finding(survey: Survey, kind: str, pairs: list[tuple[Seen, DataError]]) -> 
         title=(single if len(pairs) == 1 else several).format(said(len(pairs), "mask")),
         files=files,
         why=f"{why} Training is refused.",
-        remedy=f"{remedy} Or leave the pairs out: --skip {listed(files, 1)}",
+        remedy=f"{remedy} Or leave the pairs out: {skip_options(files)}",
         details=tuple(_line(survey, one, error) for one, error in pairs),
     )
 

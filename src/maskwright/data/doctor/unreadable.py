@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from maskwright.data.doctor.evidence import code_of, faulty, listed, said, shown
+from maskwright.data.doctor.evidence import code_of, faulty, said, shown, skip_options
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.survey import Seen, Survey
 from maskwright.errors import MaskwrightError
@@ -32,7 +32,8 @@ class Unreadable:
             title=f"{said(count, 'file does', 'files do')} not open",
             files=files,
             why="There is nothing to learn from a file that cannot be read, and training stops at the first one.",
-            remedy=f"Copy, download or export them again, or leave them out: --skip {listed(skip, 1) or 'NAME'}",
+            remedy=f"Copy, download or export them again, or leave them out: "
+            f"{skip_options(skip, fixed=not others) if skip else '--skip NAME'}",
             fix={"skip": skip} if skip and not others else None,
             details=tuple(dict.fromkeys(str(error) for error in (*(e for _, e in broken), *others))),
         )
