@@ -24,7 +24,8 @@ KNOWN = {
 """What is true of them."""
 OURS = (
     "copies", "near", "neighbours", "flat", "tiny", "outliers", "mixed", "few-bits", "grey", "shift", "exif", "turned",
-    "groups", "repeated", "see-through", "specks", "unreadable", "unequal", "off-by", "transposed", "scaled", "image", "mask",
+    "groups", "repeated", "see-through", "specks", "unreadable", "unequal", "off-by", "transposed", "scaled", "image",
+    "mask",
 )  # fmt: skip
 """How the codes begin that are looked at here; those of values and classes have tests of their own."""
 WARNED = {"isbi2012": {"neighbours-train-val"}, "salt": {"near-copies-train-val"}}
