@@ -238,6 +238,14 @@ def _zarr(rng: Rng) -> dict[str, bytes]:
     chunks = [height, width] if rng.random() < 0.5 else [int(rng.choice([1, 64])), 64]
     about: dict[str, Any] = {"zarr_format": 2, "shape": [height, width], "chunks": chunks, "dtype": "<f8", "fill_value": 0,  # noqa: E501
                              "order": "C", "filters": None, "compressor": {"id": "zlib", "level": 1}}  # fmt: skip
+    if rng.random() < 0.4:  # a small picture whose chunk unfolds to gigabytes
+        about |= {"shape": [24, 33], "chunks": [24, 33], "dtype": "|u1"}
+        packing = ("zlib", "zstd", "blosc", "lz4")[rng.integers(4)]
+        about["compressor"] = {"id": packing, **({"level": 1} if packing in ("zlib", "zstd") else {})}
+        told = struct.pack("<I", 2**31 - 64)
+        data = {"zlib": lambda: zeros(3 * 2**30), "zstd": lambda: _zstd(3 * 2**30), "lz4": lambda: told + bytes(99),
+                "blosc": lambda: b"\2\1\x21\1" + told + struct.pack("<II", 2**20, 116) + bytes(100)}[packing]()  # fmt: skip # noqa: E501
+        return {".zarray": json.dumps(about).encode(), "0.0": data}
     return {".zarray": json.dumps(about).encode(), "0.0": zeros(min(height * width * 8, 4 * 2**30))}
 
 

@@ -328,7 +328,9 @@ def _zarr(data: bytearray, rng: Rng) -> bytes:
 # ------------------------------------------------------------------------------------------------ ERDAS, archives
 
 # The place of the tree, and near the start of the file the entries themselves, each of 32-bit numbers.
-_erdas = _at_fields((16, "<i"), (20, "<i"), *((at, "<i") for at in range(24, 420, 4)), *((at, "<h") for at in range(420, 900, 2)))  # noqa: E501
+_erdas = _at_fields(
+    (16, "<i"), (20, "<i"), *((at, "<i") for at in range(24, 420, 4)), *((at, "<h") for at in range(420, 900, 2))
+)
 
 
 def _tar(data: bytearray, rng: Rng) -> bytes:
@@ -345,7 +347,9 @@ def _tar(data: bytearray, rng: Rng) -> bytes:
         elif what == 2:
             data[at + 156] = int(rng.choice([*b"01234567LKxgSVD", 0, 255]))
         else:
-            data[at : at + 8] = (b"../../..", b"/etc/aaa", bytes(8), b"C:\\aaaaa", b"a.tar/aa", b"\xff" * 8)[rng.integers(6)]
+            data[at : at + 8] = (b"../../..", b"/etc/aaa", bytes(8), b"C:\\aaaaa", b"a.tar/aa", b"\xff" * 8)[
+                rng.integers(6)
+            ]
         data[at + 148 : at + 156] = b" " * 8
         data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
     return bytes(data)

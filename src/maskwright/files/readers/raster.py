@@ -1,6 +1,7 @@
 """What GDAL reads and the other readers do not: JPEG 2000 and ERDAS Imagine, by rasterio."""
 
 import logging
+import math
 import struct
 import threading
 import warnings
@@ -12,6 +13,7 @@ import numpy as np
 from maskwright.errors import ReadError
 from maskwright.files.extras import needed
 from maskwright.files.georeference import Georeference, georeferenced
+from maskwright.files.limits import check_memory
 from maskwright.files.readers import readers
 from maskwright.files.stored import Array, Stored
 
@@ -60,6 +62,7 @@ class Raster:
         return Stored(
             data.height, data.width, len(bands), data.dtypes[0], lambda: region(*everything), palette=palette,
             region=region, nodata=_nodata(data), georeference=lambda: _place(data),
+            working=2 * data.height * data.width * len(bands) * np.dtype(data.dtypes[0]).itemsize + _besides(data),
             alpha=(lambda: _reading(rasterio, data, alpha, memory)(*everything)[:, :, 0]) if alpha else None,
         )  # fmt: skip
 
@@ -117,15 +120,24 @@ def _numbers(file: BinaryIO, place: int, form: str) -> tuple[int, ...]:
 
 def _reading(rasterio: Any, data: Any, bands: list[int], memory: Any) -> Any:
     """How to get a window of these bands. What is in memory stays there as long as this can be asked for."""
+    item = np.dtype(data.dtypes[0]).itemsize
 
     def region(rows: slice, columns: slice) -> Array:
         window = rasterio.windows.Window(
             columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
         )
         assert memory is None or not memory.closed, "held here"
+        taken = len(bands) * (rows.stop - rows.start) * (columns.stop - columns.start) * item
+        check_memory(2 * taken + _besides(data), f"tiles of {'×'.join(map(str, data.block_shapes[0][::-1]))} pixels")
         return np.moveaxis(data.read(bands, window=window), 0, -1)
 
     return region
+
+
+def _besides(data: Any) -> int:
+    """What is unpacked whatever the window: all bands of one tile, in numbers of four bytes and as GDAL keeps them."""
+    rows, columns = max(data.block_shapes, key=math.prod)
+    return 8 * int(rows) * int(columns) * int(data.count)
 
 
 def _nodata(data: Any) -> float | None:
