@@ -119,8 +119,9 @@ def _volume(file: BinaryIO) -> Volume:
 def _header(nibabel: Any, start: bytes) -> Any:
     second = start[4:7] == b"n+2"
     kind = nibabel.Nifti2Header if second else nibabel.Nifti1Header
-    # Unchecked: nibabel prints what it thinks of a header; what matters is checked here.
-    header = kind.from_fileobj(io.BytesIO(start), check=False)
+    # Unchecked, and without the extensions behind it: nibabel prints what it thinks of them; what matters is checked
+    # here.
+    header = kind(start[: 540 if second else 348], check=False)
     if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
         raise ReadError("is a header whose numbers are in another file (.hdr and .img). Save both as one .nii.")
     return header

@@ -22,6 +22,9 @@ _STARTS: Final = {
     b"\xff\x4f\xff\x51": "JP2OpenJPEG",
     b"EHFA_HEADER_TAG": "HFA",
 }
+_SIZES: Final = b"\xff\x4f\xff\x51"  # start of a codestream, and of the sizes in it
+MAX_TILE: Final = 1_000_000_000
+"""Pixels of a tile of a JPEG 2000."""
 _ENTRY: Final = 128  # bytes of an entry of an ERDAS file
 _quiet: Final = threading.Lock()  # which warnings are shown is one state for all threads
 
@@ -44,6 +47,8 @@ class Raster:
         driver = _driver(file.read(64))
         if driver == "HFA":
             _check_whole(file)
+        else:
+            _check_tiles(file)
         file.seek(0)
         _silence()
         memory = None if _on_disk(file) else rasterio.MemoryFile(file.read())
@@ -89,6 +94,22 @@ def _silence() -> None:
     logger = logging.getLogger("rasterio")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
+
+
+def _check_tiles(file: BinaryIO) -> None:
+    """Nothing, or an error: a window takes going through all of the tile that it lies in."""
+    file.seek(0)
+    head = file.read(2**16)
+    at = head.find(_SIZES)
+    if at < 0:
+        return  # the boxes before are larger, as they may be; or it is damaged, which GDAL tells
+    right, bottom, left, top, across, down = struct.unpack_from(">6I", head, at + 8)
+    tile = min(right - left, across) * min(bottom - top, down)
+    if tile > MAX_TILE:
+        raise ReadError(
+            f"says that it is packed in tiles of {tile:,} pixels; at most {MAX_TILE:,} can be unpacked. Write it again "
+            "in tiles (`gdal_translate out.tif -co TILED=YES`), or export it again if this size cannot be true."
+        )
 
 
 def _check_whole(file: BinaryIO) -> None:
