@@ -3,6 +3,7 @@
 A member is later read from its place in the archive, so nothing is ever written anywhere.
 """
 
+import io
 import re
 import stat
 import tarfile
@@ -17,6 +18,8 @@ from maskwright.errors import ReadError
 BLOCK: Final = tarfile.BLOCKSIZE
 DEEPEST: Final = 64
 """Folders within folders."""
+LONGEST_HEADER: Final = 2**24
+"""Bytes of the longest name, or of all that is told of one member of a tar."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:[/\\]")
 _DEFLATED: Final = {zipfile.ZIP_STORED: False, zipfile.ZIP_DEFLATED: True}
 
@@ -86,9 +89,18 @@ def contents_of(path: Path) -> Contents:
     return found
 
 
+class _Headers(io.BufferedReader):
+    """A tar of which only headers are read: `tarfile` makes room for whatever length a damaged one says."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {size:,} bytes")
+        return super().read(size)
+
+
 def _tarred(path: Path) -> Iterator[tuple[str, Member]]:
     length = path.stat().st_size
-    with tarfile.open(path, "r:") as tar:
+    with _Headers(io.FileIO(path)) as file, tarfile.open(path, "r:", fileobj=file) as tar:
         while (info := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined]  # they would all be kept a second time
             if info.isdir():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from maskwright.errors import ReadError, SettingError
+from maskwright.files.limits import check_memory
 from maskwright.files.stored import Array, Stored
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ PAGES: Final = "ZTN"
 LETTERS: Final = f"HWC{PAGES}"
 MOST_CHANNELS: Final = 16
 """An axis without a name is channels only if it is no longer than this and a quarter of the others or less."""
-
-MOST_BYTES: Final = 2**32
-"""No more is decoded at once."""
 
 Slices = tuple[slice, ...]
 
@@ -87,6 +85,7 @@ class Volume:
     examples: str = ""  # what its axes may be, to be named where they have to be stated
     # From its axes and the places of a page along those that are pages.
     georeference: "Callable[[str, dict[str, int]], Georeference | None] | None" = None
+    besides: int = 0  # bytes that `take` needs whatever the part
 
     def letters(self, stated: str | None = None) -> tuple[str, str]:
         """What each axis is, and why: stated by the user before named by the file before inferred.
@@ -132,21 +131,21 @@ class Volume:
             part = part if "C" in letters else part[:, :, None]
             return part.astype("uint8" if self.dtype == np.bool_ else self.dtype.newbyteorder("="), copy=False)
 
+        size = sizes["H"] * sizes["W"] * sizes.get("C", 1) * self.dtype.itemsize
         place, places = self.georeference, {letter: span.start for letter, span in fixed.items()}
         return Stored(
             sizes["H"], sizes["W"], sizes.get("C", 1), self.dtype.name,
             lambda: region(slice(0, sizes["H"]), slice(0, sizes["W"])),
             bits=1 if self.dtype == np.bool_ else 8, region=region, axes=letters, reason=reason,
+            working=2 * size + self.besides,
             georeference=None if place is None else lambda: place(letters, places),
         )  # fmt: skip
 
     def _check(self, wanted: dict[str, slice]) -> None:
+        """Nothing, or an error: a window, too, takes what is read besides it."""
         numbers = math.prod(span.stop - span.start for span in wanted.values())
-        if numbers * self.dtype.itemsize > MOST_BYTES:
-            raise ReadError(
-                f"says that it holds {numbers:,} numbers of {self.dtype.name} for one picture; at most "
-                f"{MOST_BYTES:,} bytes are read at once. Cut it into smaller pictures, or correct its axes."
-            )
+        what = f"{numbers:,} numbers of {self.dtype.name} for one picture"
+        check_memory(2 * numbers * self.dtype.itemsize + self.besides, what)
 
     def _place(self, page: int | None, letters: str) -> dict[str, slice]:
         """Where a page lies along each axis of pages."""

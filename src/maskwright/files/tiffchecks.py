@@ -99,12 +99,18 @@ def working_bytes(page: "TiffPage", size: int) -> int:
     samples = math.prod(page.shape) * item
     if page.is_contiguous:
         return samples
+    # tifffile reads up to 256 MiB ahead.
+    return samples + part_bytes(page) * max(1, page.maxworkers) + min(size, 2**28)
+
+
+def part_bytes(page: "TiffPage") -> int:
+    """Bytes that unpacking one strip or tile takes at its peak."""
+    assert page.dtype is not None, "checked before"
     rows, columns, *more = page.chunks
     rows = rows if page.is_tiled else min(rows, page.imagelength)
-    part = rows * columns * math.prod(more) * item
-    # Each thread holds a part unpacked, and again without its predictor or in its own numbers; of a progressive
-    # JPEG the coefficients. tifffile reads up to 256 MiB ahead.
-    return samples + part * (4 if page.compression in PICTURES else 2) * max(1, page.maxworkers) + min(size, 2**28)
+    # It is there unpacked, and again without its predictor or in its own numbers; of a progressive JPEG the
+    # coefficients.
+    return rows * columns * math.prod(more) * page.dtype.itemsize * (4 if page.compression in PICTURES else 2)
 
 
 def _check_pictures(page: "TiffPage", file: BinaryIO) -> None:

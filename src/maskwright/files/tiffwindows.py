@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from maskwright.files.limits import check_memory
 from maskwright.files.rawarrays import RawArray
 from maskwright.files.stored import Array
+from maskwright.files.tiffchecks import part_bytes
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -31,6 +33,9 @@ def window_of(page: "TiffPage", file: BinaryIO, rows: slice, columns: slice, pla
 def _decoded(page: "TiffPage", file: BinaryIO, rows: slice, columns: slice) -> Array:
     separate, _, _, _, contig = page.shaped
     assert page.dtype is not None, "checked before"
+    height, width = page.chunks[:2]
+    needed = (rows.stop - rows.start) * (columns.stop - columns.start) * separate * contig * page.dtype.itemsize
+    check_memory(2 * needed + part_bytes(page), f"strips or tiles of {width}×{height} pixels")
     out = np.full((separate, rows.stop - rows.start, columns.stop - columns.start, contig), page.nodata, page.dtype)
     options = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.compression in _JPEG else {}
     for index in _segments(page, rows, columns):

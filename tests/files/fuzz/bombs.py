@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -186,9 +187,15 @@ def _npz(rng: Rng) -> bytes:
     count = min(height * width, 5 * 2**30)
     packer = zlib.compressobj(wbits=-15)
     data = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH) + zeros(count, -15)
-    sizes = struct.pack("<III", 0, len(data), min(count + len(head), 2**32 - 1))
-    local = b"PK\3\4" + struct.pack("<HHHHH", 20, 0, 8, 0, 0) + sizes + struct.pack("<HH", 9, 0) + b"arr_0.npy"
-    index = b"PK\1\2" + struct.pack("<HHHHHH", 20, 20, 0, 8, 0, 0) + sizes + struct.pack("<HHHHHII", 9, 0, 0, 0, 0, 0, 0) + b"arr_0.npy"  # fmt: skip # noqa: E501
+    return zip_of("arr_0.npy", data, count + len(head))
+
+
+def zip_of(name: str, data: bytes, told: int) -> bytes:
+    """An archive of one member that says it unpacks to so many bytes."""
+    sizes = struct.pack("<III", 0, len(data), min(told, 2**32 - 1))
+    local = b"PK\3\4" + struct.pack("<HHHHH", 20, 0, 8, 0, 0) + sizes + struct.pack("<HH", len(name), 0) + name.encode()
+    index = b"PK\1\2" + struct.pack("<HHHHHH", 20, 20, 0, 8, 0, 0) + sizes
+    index += struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, 0) + name.encode()
     end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(index), len(local) + len(data), 0)
     return local + data + index + end
 
@@ -231,10 +238,47 @@ def _zarr(rng: Rng) -> dict[str, bytes]:
     chunks = [height, width] if rng.random() < 0.5 else [int(rng.choice([1, 64])), 64]
     about: dict[str, Any] = {"zarr_format": 2, "shape": [height, width], "chunks": chunks, "dtype": "<f8", "fill_value": 0,  # noqa: E501
                              "order": "C", "filters": None, "compressor": {"id": "zlib", "level": 1}}  # fmt: skip
+    if rng.random() < 0.4:  # a small picture whose chunk unfolds to gigabytes
+        about |= {"shape": [24, 33], "chunks": [24, 33], "dtype": "|u1"}
+        packing = ("zlib", "zstd", "blosc", "lz4")[rng.integers(4)]
+        about["compressor"] = {"id": packing, **({"level": 1} if packing in ("zlib", "zstd") else {})}
+        told = struct.pack("<I", 2**31 - 64)
+        data = {"zlib": lambda: zeros(3 * 2**30), "zstd": lambda: _zstd(3 * 2**30), "lz4": lambda: told + bytes(99),
+                "blosc": lambda: b"\2\1\x21\1" + told + struct.pack("<II", 2**20, 116) + bytes(100)}[packing]()  # fmt: skip # noqa: E501
+        return {".zarray": json.dumps(about).encode(), "0.0": data}
     return {".zarray": json.dumps(about).encode(), "0.0": zeros(min(height * width * 8, 4 * 2**30))}
+
+
+def _tar(rng: Rng) -> bytes:
+    """Headers without end, a member of terabytes, or a bomb in a tar."""
+    what = int(rng.integers(3))
+    if what == 0:
+        return (_tar_head("a.png", 0) * 30_000) + bytes(1024)
+    if what == 1:
+        return _tar_head("a.png", int(rng.choice([2**33 - 1, 2**30]))) + bytes(1024)
+    data = _png(rng)
+    return _tar_head("a.png", len(data)) + data + bytes(-len(data) % 512 + 1024)
+
+
+def _tar_head(name: str, size: int) -> bytes:
+    about = tarfile.TarInfo(name)
+    about.size = size
+    return about.tobuf(tarfile.USTAR_FORMAT)
+
+
+def _zip(rng: Rng) -> bytes:
+    """A member that unfolds to gigabytes, told or not, or a bomb in a zip."""
+    if rng.random() < 0.3:
+        memory = io.BytesIO()
+        with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.tif", _tiff(rng))
+        return memory.getvalue()
+    count = int(rng.choice([2**20, 2**29, 2**30, 3 * 2**30]))
+    told = count if rng.random() < 0.5 else int(rng.choice([100, 2**29, 2**30, 2**32 - 1]))
+    return zip_of("a.png", zeros(count, -15), told)
 
 
 BOMBS: Final[dict[str, Callable[[Rng], Data]]] = {
     "png": _png, "tiff": _tiff, "jpeg": _jpeg, "gif": _gif, "bmp": _bmp, "webp": _webp, "npy": _npy, "npz": _npz,
-    "nifti": _nifti, "gz": _gz, "jp2": _jp2, "zarr": _zarr,
+    "nifti": _nifti, "gz": _gz, "jp2": _jp2, "zarr": _zarr, "tar": _tar, "zip": _zip,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""NumPy, NIfTI, JPEG 2000 and Zarr: written by hand where the library is an extra."""
+"""NumPy, NIfTI and Zarr: written by hand where the library is an extra."""
 
 import gzip
 import io
@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from flavours import HEIGHT, WIDTH, Data, flavours, picture
 
@@ -74,15 +73,6 @@ def _gzipped_niftis() -> dict[str, Callable[[], Data]]:
     return {
         "nifti-plane": lambda: gzip.compress(nifti(shape=(WIDTH, HEIGHT, 1)), mtime=0),
         "nifti-volume": lambda: gzip.compress(nifti(shape=(WIDTH, HEIGHT, 4)), mtime=0),
-    }
-
-
-@flavours("jp2", ".jp2", reader="jpeg2000")
-def _jpeg2000s() -> dict[str, Callable[[], Data]]:
-    return {
-        "rgb": lambda: imagecodecs.jpeg2k_encode(picture(3), codecformat="jp2"),
-        "codestream": lambda: imagecodecs.jpeg2k_encode(picture(3), codecformat="j2k"),
-        "grey16": lambda: imagecodecs.jpeg2k_encode(picture(dtype="uint16"), codecformat="jp2", reversible=True),
     }
 
 

@@ -325,7 +325,52 @@ def _zarr(data: bytearray, rng: Rng) -> bytes:
     return b"[" * 100_000 if rng.random() < 0.05 else json.dumps(about).encode()
 
 
+# ------------------------------------------------------------------------------------------------ ERDAS, archives
+
+# The place of the tree, and near the start of the file the entries themselves, each of 32-bit numbers.
+_erdas = _at_fields(
+    (16, "<i"), (20, "<i"), *((at, "<i") for at in range(24, 420, 4)), *((at, "<h") for at in range(420, 900, 2))
+)
+
+
+def _tar(data: bytearray, rng: Rng) -> bytes:
+    """A number or a type in a header, the check sum put right."""
+    for _ in range(int(rng.integers(1, 3))):
+        heads = [at for at in range(0, len(data) - 511, 512) if data[at + 257 : at + 262] == b"ustar"]
+        at = heads[rng.integers(len(heads))] if heads else 0
+        what = int(rng.integers(4))
+        if what == 0:
+            size = extreme(rng) % 8**11
+            data[at + 124 : at + 136] = b"%011o\0" % size
+        elif what == 1:  # a number of 8 bytes, as GNU writes it
+            data[at + 124 : at + 136] = b"\x80\0\0\0" + struct.pack(">Q", extreme(rng))
+        elif what == 2:
+            data[at + 156] = int(rng.choice([*b"01234567LKxgSVD", 0, 255]))
+        else:
+            data[at : at + 8] = (b"../../..", b"/etc/aaa", bytes(8), b"C:\\aaaaa", b"a.tar/aa", b"\xff" * 8)[
+                rng.integers(6)
+            ]
+        data[at + 148 : at + 156] = b" " * 8
+        data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
+    return bytes(data)
+
+
+def _zip(data: bytearray, rng: Rng) -> bytes:
+    """A number in the directory, in a member's own header, or at the end."""
+    for _ in range(int(rng.integers(1, 4))):
+        sign, fields = (
+            (b"PK\1\2", ((8, "<h"), (10, "<h"), (16, "<i"), (20, "<i"), (24, "<i"), (28, "<h"), (30, "<h"), (38, "<i"), (42, "<i"))),  # noqa: E501
+            (b"PK\3\4", ((6, "<h"), (8, "<h"), (18, "<i"), (22, "<i"), (26, "<h"), (28, "<h"))),
+            (b"PK\5\6", ((8, "<h"), (10, "<h"), (12, "<i"), (16, "<i"), (20, "<h"))),
+        )[rng.choice([0, 0, 1, 2])]  # fmt: skip
+        places = [found.start() for found in re.finditer(re.escape(sign), data)]
+        if places:
+            at, form = fields[rng.integers(len(fields))]
+            _put(data, places[rng.integers(len(places))] + at, form, extreme(rng))
+    return bytes(data)
+
+
 LIES: Final[dict[str, Callable[[bytearray, Rng], bytes]]] = {
     "png": _png, "tiff": _tiff, "jpeg": _jpeg, "bmp": _bmp, "gif": _gif, "webp": _webp, "jp2": _jp2, "npy": _npy, "npz": _npz,  # noqa: E501
-    "nifti": _nifti, "gz": _gz, "zarr": _zarr,
+    "nifti": _nifti, "gz": _gz, "zarr": _zarr, "erdas": _erdas, "tar": _tar, "zip": _zip,
 }  # fmt: skip

@@ -22,7 +22,8 @@ from damage import damaged
 from flavours import load
 
 from maskwright.errors import ReadError
-from maskwright.files import pages_in, read_header, read_image, read_mask
+from maskwright.files import pages_in, read_header, read_image, read_mask, read_window
+from maskwright.files.archives import is_archive, members
 
 MEMORY = 2 * 2**30
 """Bytes that one read may add."""
@@ -32,6 +33,8 @@ SECONDS = 5
 """Of the processor, for one read: a machine with other work gives no false alarm."""
 SAME = 2**20
 """Pictures up to so many samples are read twice, each time into memory filled with something else."""
+MEMBERS = 3
+"""So many members of an archive are read."""
 
 
 def main() -> None:
@@ -52,21 +55,50 @@ def main() -> None:
 def judged(path: Path) -> dict[str, Any]:
     """What reading the file in every way gave: images, our errors, and faults."""
     found: dict[str, Any] = {"faults": [], "images": 0, "errors": [], "seconds": 0.0, "memory": 0}
-    header = _measured(found, "read_header", lambda: read_header(path))
-    image = _measured(found, "read_image", lambda: _checked(read_image(path), header))
-    small = image is not None and image.size <= SAME
-    del image
-    _measured(found, "read_mask", lambda: read_mask(path).values)
-    _measured(found, "read_mask in colour", lambda: read_mask(path, colour=True).values)
-    pages = _measured(found, "pages_in", lambda: pages_in(path))
-    for page in sorted({0, pages - 1}) if pages else []:
-        told = _measured(found, f"read_header, page {page}", lambda page=page: read_header(path, page))
-        _measured(
-            found, f"read_image, page {page}", lambda page=page, told=told: _checked(read_image(path, page), told)
-        )
-    if small and not found["faults"] and _perturb is not None:
-        _measured(found, "read_image twice", lambda: _the_same(path))
+    _judge(found, path, "")
+    if is_archive(path):
+        names = _measured(found, "members", lambda: members(path)) or []
+        for name in names[:MEMBERS]:
+            _judge(found, path / name, f", {name[-30:]}")
+    if path.suffix == ".npz":
+        for name in ("image", "arr_0"):
+            _judge(found, path / name, f", array {name}")
     return found
+
+
+def _judge(found: dict[str, Any], path: Path, what: str) -> None:
+    header = _measured(found, f"read_header{what}", lambda: read_header(path))
+    image = _measured(found, f"read_image{what}", lambda: _checked(read_image(path), header))
+    small = image is not None and image.size <= SAME
+    _judge_window(found, path, None, header, image, what)
+    del image
+    _measured(found, f"read_mask{what}", lambda: read_mask(path).values)
+    _measured(found, f"read_mask in colour{what}", lambda: read_mask(path, colour=True).values)
+    pages = _measured(found, f"pages_in{what}", lambda: pages_in(path))
+    for page in sorted({0, pages - 1}) if pages else []:
+        here = f", page {page}{what}"
+        told = _measured(found, f"read_header{here}", lambda page=page: read_header(path, page))
+        image = _measured(
+            found, f"read_image{here}", lambda page=page, told=told: _checked(read_image(path, page), told)
+        )
+        _judge_window(found, path, page, told, image, here)
+        del image
+    if small and not found["faults"] and _perturb is not None:
+        _measured(found, f"read_image twice{what}", lambda: _the_same(path))
+
+
+def _judge_window(found: dict[str, Any], path: Path, page: int | None, header: Any, image: Any, what: str) -> None:
+    """A few pixels of the middle; the same as in the image, where there is one."""
+    top, left = (0, 0) if header is None else (header.height // 2, header.width // 3)
+    window = slice(top, top + 5), slice(left, left + 7)
+
+    def read() -> np.ndarray[Any, Any]:
+        part = read_window(path, *window, page)
+        assert image is None or part.dtype == image.dtype, f"{part.dtype} instead of {image.dtype}"
+        assert image is None or part.tobytes() == image[window].tobytes(), "other pixels than those of the image"
+        return part
+
+    _measured(found, f"read_window{what}", read)
 
 
 def _measured(found: dict[str, Any], name: str, read: Callable[[], Any]) -> Any:
@@ -146,10 +178,7 @@ def _warm(folder: Path) -> None:
     """Reads healthy files first, so that no library is loaded while memory is measured; then bounds it."""
     for flavour in load().values():
         path = _put(folder / f"healthy{flavour.suffix}", flavour.paint())
-        for read in (read_image, read_mask):
-            with warnings.catch_warnings(), contextlib.suppress(ReadError):
-                warnings.simplefilter("ignore")
-                read(path)
+        judged(path)
         _remove(path)
     gc.collect()
     gc.freeze()

@@ -14,12 +14,14 @@ from maskwright.files.archives import identity
 from maskwright.files.axes import Slices, Volume
 from maskwright.files.extras import needed
 from maskwright.files.georeference import Georeference, georeferenced
+from maskwright.files.limits import DEFLATE
 from maskwright.files.rawarrays import RawArray
 from maskwright.files.readers import readers
 from maskwright.files.stored import Array, Stored
 
 _GZIP: Final = b"\x1f\x8b\x08"
-_MOST_ZIPPED: Final = 1032  # deflate makes no file smaller by more
+MOST_UNZIPPED: Final = 2**30
+"""Bytes of a volume that is zipped: every slice takes unzipping all before it."""
 _COLOURS: Final = {128: 3, 2304: 4}  # codes of types that are colours: RGB and RGBA of 8 bits
 KEPT_BYTES: Final = 2**28
 """Volumes that were unzipped for one page wait for the next, up to so many bytes in all."""
@@ -82,8 +84,13 @@ def _volume(file: BinaryIO) -> Volume:
     stored_shape = (colours, *shape) if colours else shape
     raw = RawArray(file, int(header.get_data_offset()), stored_shape, dtype, fortran=True)
     size = file.seek(0, 2)
-    if raw.start < 0 or raw.end > (size * _MOST_ZIPPED if zipped else size):
+    if raw.start < 0 or raw.end > (size * DEFLATE if zipped else size):
         raise ReadError("was cut short: numbers are missing at its end. Copy, download or export it again.")
+    if zipped and raw.end > MOST_UNZIPPED:
+        raise ReadError(
+            f"unzips to {raw.end / 2**30:.1f} GiB, for each slice anew. Unzip it (`gunzip`); of a plain .nii the "
+            "slices are read from their places."
+        )
     if zipped:
         raw = RawArray(_unzipped(file, raw.end), raw.start, raw.shape, dtype, fortran=True)
     slope, inter = header.get_slope_inter()
@@ -91,7 +98,12 @@ def _volume(file: BinaryIO) -> Volume:
 
     def take(part: Slices) -> Array:
         values = raw.take(part)
-        return values * np.float64(slope) + np.float64(inter) if scaled else values
+        if not scaled:
+            return values
+        floats = values.astype(np.float64)  # the only copy
+        floats *= slope
+        floats += inter
+        return floats
 
     axes = _axes(shape)
     return Volume(
@@ -99,14 +111,17 @@ def _volume(file: BinaryIO) -> Volume:
         axes if axes is None or not colours else f"C{axes}", "the last axis of NIfTI is slices",
         "HWZT for times, HWZC for channels" if len(shape) == 4 else "",
         _placing(header, first=1 if colours else 0),
+        # While it is unzipped to be kept, it is there in two parts.
+        besides=2 * raw.end if zipped and raw.end <= KEPT_BYTES // 2 else 0,
     )  # fmt: skip
 
 
 def _header(nibabel: Any, start: bytes) -> Any:
     second = start[4:7] == b"n+2"
     kind = nibabel.Nifti2Header if second else nibabel.Nifti1Header
-    # Unchecked: nibabel prints what it thinks of a header; what matters is checked here.
-    header = kind.from_fileobj(io.BytesIO(start), check=False)
+    # Unchecked, and without the extensions behind it: nibabel prints what it thinks of them; what matters is checked
+    # here.
+    header = kind(start[: 540 if second else 348], check=False)
     if bytes(header["magic"])[:3] not in (b"n+1", b"n+2"):
         raise ReadError("is a header whose numbers are in another file (.hdr and .img). Save both as one .nii.")
     return header

@@ -2,7 +2,7 @@
 `case_07.npz/image`.
 """
 
-from typing import BinaryIO, ClassVar, cast
+from typing import BinaryIO, ClassVar, Final, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
@@ -10,11 +10,14 @@ import numpy as np
 from maskwright.errors import ReadError
 from maskwright.files.archives import identity
 from maskwright.files.axes import Volume
+from maskwright.files.limits import DEFLATE, check_promise
 from maskwright.files.rawarrays import RawArray
 from maskwright.files.readers import readers
 from maskwright.files.stored import Stored
 
 MAGIC = b"\x93NUMPY"
+MOST_UNPACKED: Final = 2**30
+"""Bytes of an array in an archive."""
 
 
 @readers.register("npy")
@@ -96,9 +99,17 @@ def _member(archive: ZipFile, name: str) -> BinaryIO:
     names = _names(archive)
     if name not in names:
         raise ReadError(f"is not there: the file holds {', '.join(names) or 'no array'}.")
-    if archive.getinfo(f"{name}.npy").compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+    about = archive.getinfo(f"{name}.npy")
+    if about.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise ReadError("is packed in a way that NumPy does not write. Save it again with numpy.savez_compressed.")
-    return cast("BinaryIO", archive.open(f"{name}.npy"))
+    if about.compress_type == ZIP_DEFLATED:
+        check_promise(about.file_size, about.compress_size, DEFLATE)
+    if about.file_size > MOST_UNPACKED:
+        raise ReadError(
+            f"holds an array of {about.file_size:,} bytes, and every part of it takes unpacking all before. Save it "
+            "with numpy.save, as .npy."
+        )
+    return cast("BinaryIO", archive.open(about))
 
 
 def _volume(file: BinaryIO) -> Volume:

@@ -1,6 +1,7 @@
 """What GDAL reads and the other readers do not: JPEG 2000 and ERDAS Imagine, by rasterio."""
 
 import logging
+import math
 import struct
 import threading
 import warnings
@@ -12,6 +13,7 @@ import numpy as np
 from maskwright.errors import ReadError
 from maskwright.files.extras import needed
 from maskwright.files.georeference import Georeference, georeferenced
+from maskwright.files.limits import check_memory
 from maskwright.files.readers import readers
 from maskwright.files.stored import Array, Stored
 
@@ -20,6 +22,9 @@ _STARTS: Final = {
     b"\xff\x4f\xff\x51": "JP2OpenJPEG",
     b"EHFA_HEADER_TAG": "HFA",
 }
+_SIZES: Final = b"\xff\x4f\xff\x51"  # start of a codestream, and of the sizes in it
+MAX_TILE: Final = 1_000_000_000
+"""Pixels of a tile of a JPEG 2000."""
 _ENTRY: Final = 128  # bytes of an entry of an ERDAS file
 _quiet: Final = threading.Lock()  # which warnings are shown is one state for all threads
 
@@ -42,6 +47,8 @@ class Raster:
         driver = _driver(file.read(64))
         if driver == "HFA":
             _check_whole(file)
+        else:
+            _check_tiles(file)
         file.seek(0)
         _silence()
         memory = None if _on_disk(file) else rasterio.MemoryFile(file.read())
@@ -60,6 +67,7 @@ class Raster:
         return Stored(
             data.height, data.width, len(bands), data.dtypes[0], lambda: region(*everything), palette=palette,
             region=region, nodata=_nodata(data), georeference=lambda: _place(data),
+            working=2 * data.height * data.width * len(bands) * np.dtype(data.dtypes[0]).itemsize + _besides(data),
             alpha=(lambda: _reading(rasterio, data, alpha, memory)(*everything)[:, :, 0]) if alpha else None,
         )  # fmt: skip
 
@@ -86,6 +94,22 @@ def _silence() -> None:
     logger = logging.getLogger("rasterio")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
+
+
+def _check_tiles(file: BinaryIO) -> None:
+    """Nothing, or an error: a window takes going through all of the tile that it lies in."""
+    file.seek(0)
+    head = file.read(2**16)
+    at = head.find(_SIZES)
+    if at < 0:
+        return  # the boxes before are larger, as they may be; or it is damaged, which GDAL tells
+    right, bottom, left, top, across, down = struct.unpack_from(">6I", head, at + 8)
+    tile = min(right - left, across) * min(bottom - top, down)
+    if tile > MAX_TILE:
+        raise ReadError(
+            f"says that it is packed in tiles of {tile:,} pixels; at most {MAX_TILE:,} can be unpacked. Write it again "
+            "in tiles (`gdal_translate out.tif -co TILED=YES`), or export it again if this size cannot be true."
+        )
 
 
 def _check_whole(file: BinaryIO) -> None:
@@ -117,15 +141,24 @@ def _numbers(file: BinaryIO, place: int, form: str) -> tuple[int, ...]:
 
 def _reading(rasterio: Any, data: Any, bands: list[int], memory: Any) -> Any:
     """How to get a window of these bands. What is in memory stays there as long as this can be asked for."""
+    item = np.dtype(data.dtypes[0]).itemsize
 
     def region(rows: slice, columns: slice) -> Array:
         window = rasterio.windows.Window(
             columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
         )
         assert memory is None or not memory.closed, "held here"
+        taken = len(bands) * (rows.stop - rows.start) * (columns.stop - columns.start) * item
+        check_memory(2 * taken + _besides(data), f"tiles of {'×'.join(map(str, data.block_shapes[0][::-1]))} pixels")
         return np.moveaxis(data.read(bands, window=window), 0, -1)
 
     return region
+
+
+def _besides(data: Any) -> int:
+    """What is unpacked whatever the window: all bands of one tile, in numbers of four bytes and as GDAL keeps them."""
+    rows, columns = max(data.block_shapes, key=math.prod)
+    return 8 * int(rows) * int(columns) * int(data.count)
 
 
 def _nodata(data: Any) -> float | None:

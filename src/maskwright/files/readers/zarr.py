@@ -5,6 +5,8 @@ short cannot be told from a picture with empty parts.
 """
 
 import math
+import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
@@ -15,6 +17,7 @@ from maskwright.files.extras import needed
 from maskwright.files.georeference import Georeference, georeferenced
 from maskwright.files.readers import readers
 from maskwright.files.stored import Array, Stored
+from maskwright.files.zarrchunks import check_chunks
 
 _MARKS: Final = ("zarr.json", ".zarray", ".zgroup")
 _FIRST_AXES: Final = ["t", "c", "z", "y", "x"]  # of OME-Zarr before it named them
@@ -25,6 +28,7 @@ _LETTERS: Final = {
     "z": "Z", "slice": "Z", "depth": "Z", "t": "T", "time": "T",
 }  # fmt: skip
 MOST_CHUNK_BYTES: Final = 2**29
+_quiet: Final = threading.Lock()  # which warnings are shown is one state for all threads
 
 _Dicts = Sequence[dict[str, Any]]
 
@@ -63,6 +67,13 @@ class Zarr:
 
 def _volume(folder: Path) -> Volume:
     zarr = needed("zarr", "zarr", "a Zarr folder")
+    with _quiet, warnings.catch_warnings():
+        # It warns of files beside the arrays, which do no harm; what is missing is an error a moment later.
+        warnings.simplefilter("ignore")
+        return _of_node(zarr, folder)
+
+
+def _of_node(zarr: Any, folder: Path) -> Volume:
     node = zarr.open(str(folder), mode="r")
     if isinstance(node, zarr.Array):
         return _of(node, _dimension_names(node), "its dimensions are named")
@@ -100,6 +111,7 @@ def _of(array: Any, names: list[str] | None, reason: str, moves: _Dicts = (), ax
     letters = _letters(names, array.ndim)
 
     def take(part: Slices) -> Array:
+        check_chunks(array, part)
         values: Array = array[part]
         return values
 
