@@ -24,7 +24,7 @@ REMEMBERED: Final = 2_000_000
 """Members of all archives together whose places are remembered, about 250 bytes each; one archive always is."""
 SMALL: Final = 1 << 20
 """Bytes up to which a member is read whole, at once."""
-LARGEST_DEFLATED: Final = 1 << 30
+LARGEST_DEFLATED: Final = 1 << 29
 """Bytes of a deflated member, which must be in memory whole, as it cannot be read from its middle."""
 
 _HINT: Final = re.compile(r"\.(tar|zip|tgz|tbz2?|txz)", re.I)

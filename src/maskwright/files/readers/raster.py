@@ -45,10 +45,11 @@ class Raster:
         """The picture in the file."""
         rasterio = needed("rasterio", "geo", "a JPEG 2000 or ERDAS file")
         driver = _driver(file.read(64))
+        tile = 0
         if driver == "HFA":
             _check_whole(file)
         else:
-            _check_tiles(file)
+            tile = _checked_tile(file)
         file.seek(0)
         _silence()
         memory = None if _on_disk(file) else rasterio.MemoryFile(file.read())
@@ -62,13 +63,14 @@ class Raster:
         alpha = [band for band, kind in enumerate(data.colorinterp, 1) if kind == kinds.alpha]
         bands = [band for band in range(1, data.count + 1) if band not in alpha]
         palette = _palette(data, bands) if data.colorinterp[0] == kinds.palette else None
-        region = _reading(rasterio, data, bands, memory)
+        beside = _besides(data, tile)
+        region = _reading(rasterio, data, bands, memory, beside)
         everything = (slice(0, data.height), slice(0, data.width))
         return Stored(
             data.height, data.width, len(bands), data.dtypes[0], lambda: region(*everything), palette=palette,
             region=region, nodata=_nodata(data), georeference=lambda: _place(data),
-            working=2 * data.height * data.width * len(bands) * np.dtype(data.dtypes[0]).itemsize + _besides(data),
-            alpha=(lambda: _reading(rasterio, data, alpha, memory)(*everything)[:, :, 0]) if alpha else None,
+            working=2 * data.height * data.width * len(bands) * np.dtype(data.dtypes[0]).itemsize + beside,
+            alpha=(lambda: _reading(rasterio, data, alpha, memory, beside)(*everything)[:, :, 0]) if alpha else None,
         )  # fmt: skip
 
 
@@ -96,13 +98,13 @@ def _silence() -> None:
         logger.addHandler(logging.NullHandler())
 
 
-def _check_tiles(file: BinaryIO) -> None:
-    """Nothing, or an error: a window takes going through all of the tile that it lies in."""
+def _checked_tile(file: BinaryIO) -> int:
+    """Pixels of a tile, or an error: a window takes going through all of the tile that it lies in."""
     file.seek(0)
     head = file.read(2**16)
     at = head.find(_SIZES)
     if at < 0:
-        return  # the boxes before are larger, as they may be; or it is damaged, which GDAL tells
+        return 0  # the boxes before are larger, as they may be; or it is damaged, which GDAL tells
     right, bottom, left, top, across, down = struct.unpack_from(">6I", head, at + 8)
     tile = min(right - left, across) * min(bottom - top, down)
     if tile > MAX_TILE:
@@ -110,6 +112,7 @@ def _check_tiles(file: BinaryIO) -> None:
             f"says that it is packed in tiles of {tile:,} pixels; at most {MAX_TILE:,} can be unpacked. Write it again "
             "in tiles (`gdal_translate out.tif -co TILED=YES`), or export it again if this size cannot be true."
         )
+    return max(0, tile)
 
 
 def _check_whole(file: BinaryIO) -> None:
@@ -139,8 +142,11 @@ def _numbers(file: BinaryIO, place: int, form: str) -> tuple[int, ...]:
     return struct.unpack(form, file.read(struct.calcsize(form)))
 
 
-def _reading(rasterio: Any, data: Any, bands: list[int], memory: Any) -> Any:
-    """How to get a window of these bands. What is in memory stays there as long as this can be asked for."""
+def _reading(rasterio: Any, data: Any, bands: list[int], memory: Any, beside: int) -> Any:
+    """How to get a window of these bands. What is in memory stays there as long as this can be asked for.
+
+    beside: bytes that are unpacked whatever the window.
+    """
     item = np.dtype(data.dtypes[0]).itemsize
 
     def region(rows: slice, columns: slice) -> Array:
@@ -149,16 +155,19 @@ def _reading(rasterio: Any, data: Any, bands: list[int], memory: Any) -> Any:
         )
         assert memory is None or not memory.closed, "held here"
         taken = len(bands) * (rows.stop - rows.start) * (columns.stop - columns.start) * item
-        check_memory(2 * taken + _besides(data), f"tiles of {'×'.join(map(str, data.block_shapes[0][::-1]))} pixels")
+        check_memory(2 * taken + beside, f"tiles of {'×'.join(map(str, data.block_shapes[0][::-1]))} pixels")
         return np.moveaxis(data.read(bands, window=window), 0, -1)
 
     return region
 
 
-def _besides(data: Any) -> int:
-    """What is unpacked whatever the window: all bands of one tile, in numbers of four bytes and as GDAL keeps them."""
-    rows, columns = max(data.block_shapes, key=math.prod)
-    return 8 * int(rows) * int(columns) * int(data.count)
+def _besides(data: Any, tile: int) -> int:
+    """What is unpacked whatever the window: all bands of one tile, in numbers of four bytes and as GDAL keeps them.
+
+    tile: pixels of a tile of JPEG 2000, which may be larger than what GDAL calls its block.
+    """
+    block = max(math.prod(map(int, shape)) for shape in data.block_shapes)
+    return 8 * max(block, tile) * int(data.count)
 
 
 def _nodata(data: Any) -> float | None:
