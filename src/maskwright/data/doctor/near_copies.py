@@ -5,13 +5,14 @@ overlap.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Final
 
 import numpy as np
 
-from maskwright.data.doctor.alike import NEIGHBOURS, RIM, SAME, Floats, agreement, candidates, detail, overlap
+from maskwright.data.doctor.alike import NEIGHBOURS, RIM, SAME, Fine, Floats, agreement, candidates, detail, overlap
 from maskwright.data.doctor.evidence import PARTS, image_files, listed, names, published, said, spread
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.measure import Measured
@@ -21,6 +22,8 @@ from maskwright.errors import MaskwrightError
 
 PAIRS: Final = 300
 """That are compared in detail, those across parts first: each opens two files and takes some hundredths of a second."""
+FINE: Final = 64
+"""Images whose transforms are kept, 400 KiB each: those of likest pairs and of neighbours come again soon."""
 SPREAD: Final = 16
 """Images that say what all share."""
 NAMED: Final = 150
@@ -97,12 +100,17 @@ def _compared(survey: Survey, seen: Sequence[Measured]) -> tuple[list[Pair], lis
     compared = set()
     named = named_neighbours(samples)[:NAMED]
     shared = details.shared(samples) if unlike or named else np.zeros((1, 1), np.float32)
+
+    @lru_cache(maxsize=FINE)
+    def fine(place: int) -> Fine | None:
+        known = details(samples[place])
+        return None if known is None else Fine(known - shared)
+
     for i, j in [*unlike[:PAIRS], *named]:
-        a, b = details(samples[i]), details(samples[j])
+        a, b = fine(i), fine(j)
         if (i, j) in compared or a is None or b is None:
             continue
         compared.add((i, j))
-        a, b = a - shared, b - shared
         agree = agreement(a, b)
         if agree >= SAME:
             same.append(Pair(samples[i], samples[j], agree))
