@@ -38,11 +38,12 @@ def candidates(thumbnails: Sequence[NDArray[np.uint8]], parts: Sequence[Any]) ->
     What all images share (sky above, road below) is taken off before, where there are enough to tell what that is.
     Blocks of rows are compared with all, so memory grows with the number of images and not with its square.
     """
-    few_ND = _unit(np.stack([_smaller(one) for one in thumbnails]).astype(np.float32))
+    blocks = (thumbnails[start : start + _BLOCK] for start in range(0, len(thumbnails), _BLOCK))
+    few_ND = _unit(np.concatenate([_smaller(np.stack(block)) for block in blocks]))
     if len(few_ND) >= 20:
         few_ND = _unit(few_ND - few_ND.mean(axis=0))
     _, part_N = np.unique([str(part) for part in parts], return_inverse=True)
-    found: list[tuple[int, int, float]] = []
+    found: list[tuple[NDArray[Any], NDArray[Any], Floats]] = []
     for start in range(0, len(few_ND), _BLOCK):
         alike_bN = few_ND[start : start + _BLOCK] @ few_ND[start:].T
         here = len(alike_bN)
@@ -51,13 +52,17 @@ def candidates(thumbnails: Sequence[NDArray[np.uint8]], parts: Sequence[Any]) ->
         if not len(places):
             continue
         rows, columns = np.divmod(places, alike_bN.shape[1])
-        present, starts = np.unique(rows, return_index=True)
-        for row, near in zip(present, np.split(columns, starts[1:]), strict=True):
-            own = part_N[near + start] == part_N[row + start]
-            for kind in (near[own], near[~own]):
-                best = kind[np.argsort(-alike_bN[row, kind], kind="stable")[:_KEPT]]
-                found += [(int(row) + start, int(c) + start, float(alike_bN[row, c])) for c in best]
-    return sorted(found, key=lambda pair: (part_N[pair[0]] == part_N[pair[1]], -pair[2], pair[:2]))
+        values, own = alike_bN[rows, columns], part_N[columns + start] == part_N[rows + start]
+        order = np.lexsort((-values, own, rows))  # the likest of each image and kind first
+        firsts = np.flatnonzero(np.diff(2 * rows[order] + own[order], prepend=-1))
+        place = np.arange(len(order)) - np.repeat(firsts, np.diff(firsts, append=len(order)))
+        best = order[place < _KEPT]
+        found.append((rows[best] + start, columns[best] + start, values[best]))
+    if not found:
+        return []
+    first, second, value = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((second, first, -value, part_N[first] == part_N[second]))
+    return list(zip(first[order].tolist(), second[order].tolist(), value[order].tolist(), strict=True))
 
 
 def detail(image_HWC: NDArray[Any]) -> Floats:
@@ -105,7 +110,8 @@ class Fine:
     def smaller(self) -> "_Templates":
         """Itself at each scale."""
         zooms = (_zoom(self.detail.shape[0], scale) for scale in _SCALES)
-        return _Templates([(zoom @ self.detail @ zoom.T)[2:-2, 2:-2] for zoom in zooms], self.size)
+        pictures = [np.asarray(zoom @ self.detail @ zoom.T, np.float32) for zoom in zooms]
+        return _Templates([picture[2:-2, 2:-2] for picture in pictures], self.size)
 
     @cached_property
     def rims(self) -> "_Templates":
@@ -199,10 +205,11 @@ def _blurred(picture_hw: Floats, sigma: float) -> Floats:
     return np.asarray(down @ picture_hw @ across.T)
 
 
-def _smaller(thumbnail_hw: NDArray[np.uint8]) -> Floats:
-    height, width = (n // 2 for n in thumbnail_hw.shape)
-    pairs = thumbnail_hw[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
-    return pairs.mean(axis=(1, 3), dtype=np.float32).ravel()
+def _smaller(thumbnails_bhw: NDArray[np.uint8]) -> Floats:
+    """Rows of the means of four pixels each."""
+    height, width = (n // 2 for n in thumbnails_bhw.shape[1:])
+    pairs = thumbnails_bhw[:, : 2 * height, : 2 * width].reshape(-1, height, 2, width, 2)
+    return pairs.mean(axis=(2, 4), dtype=np.float32).reshape(len(pairs), -1)
 
 
 def _unit(rows_ND: Floats) -> Floats:

@@ -95,7 +95,8 @@ def _compared(survey: Survey, seen: Sequence[Measured]) -> tuple[list[Pair], lis
     details = _Details(survey)
     samples = [one.sample for one in seen]
     found = candidates([one.look.thumbnail for one in seen], [s.split for s in samples])
-    unlike = [(i, j) for i, j, _ in found if samples[i].content != samples[j].content]
+    contents = [sample.content for sample in samples]
+    unlike = [(i, j) for i, j, _ in found if contents[i] != contents[j]]
     same, neighbours = [], []
     compared = set()
     named = named_neighbours(samples)[:NAMED]
