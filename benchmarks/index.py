@@ -103,17 +103,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", action="store_true", help="write a line into benchmarks/results")
+    parser.add_argument("--data", type=Path, help="painted before and read just now: no round is thrown away then")
     parser.add_argument("--only", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         timed(options.only[0], Path(options.only[1]), options.threads)
         return
     with tempfile.TemporaryDirectory() as place:
-        root = Path(place) / "data"
-        paint(root, options.pairs)
-        time.sleep(3)  # files younger than two seconds are not remembered
+        root = options.data or Path(place) / "data"
+        if options.data is None:
+            paint(root, options.pairs)
+            time.sleep(3)  # files younger than two seconds are not remembered
         found: dict[str, list[list[float]]] = {what: [] for what in WAYS}
-        for number in range(options.rounds + 1):
+        for number in range(1 if options.data else 0, options.rounds + 1):
             for what, runs in found.items():
                 os.environ["MASKWRIGHT_CACHE"] = f"{place}/cache-{number}-{what.split()[0]}"
                 words = [sys.executable, __file__, "--threads", str(options.threads), "--only"]

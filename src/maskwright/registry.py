@@ -23,7 +23,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._parts: dict[str, T] = {}
-        self._sorted: list[str] | None = None
+        self._sorted: list[str] = []
         self._complete = self._filling = False
         # Readers are first looked up by several threads at once; a part may look at its own list while imported.
         self._lock = threading.RLock()
@@ -35,7 +35,7 @@ class Registry(Generic[T]):
             if name in self._parts and self._parts[name] is not part:
                 raise SettingError(f"There is already a {self.kind} called {name!r}; choose another name.")
             self._parts[name] = part
-            self._sorted = None
+            self._sorted = []
             return part
 
         return keep
@@ -43,7 +43,7 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """All names, in order."""
         self._fill()
-        if self._sorted is None:  # readers are gone through for every file
+        if len(self._sorted) != len(self._parts):  # readers are gone through for every file
             self._sorted = sorted(self._parts)
         return list(self._sorted)
 

@@ -165,21 +165,23 @@ def check_size(stored: Stored, needed: int | None = None) -> None:
     Raises:
         ReadError: there are more than `MAX_PIXELS` pixels, or none; or they take more than `limits.MAX_BYTES`.
     """
-    needed = stored.image_bytes() if needed is None else needed
-    some = min(stored.height, stored.width, stored.channels) > 0
-    if some and needed <= limits.MAX_BYTES and stored.height * stored.width <= MAX_PIXELS:
-        return  # of nearly every picture nothing has to be said
-    size = f"{stored.width}×{stored.height} pixels"
-    if stored.height < 1 or stored.width < 1 or stored.channels < 1:
-        raise ReadError(f"says that it holds {size}. It is damaged: copy or export it again.")
+    if min(stored.height, stored.width, stored.channels) < 1:
+        raise ReadError(f"says that it holds {_size(stored)}. It is damaged: copy or export it again.")
     if stored.height * stored.width > MAX_PIXELS:
         raise ReadError(
-            f"says that it holds {size}; at most {MAX_PIXELS:,} are read at once. "
+            f"says that it holds {_size(stored)}; at most {MAX_PIXELS:,} are read at once. "
             "Cut it into smaller files, or export it again if this size cannot be true."
         )
-    channels = f" in {stored.channels} channels" if stored.channels > 1 else ""
-    what = f"{size}{channels} of {stored.dtype}"
+    needed = stored.image_bytes() if needed is None else needed
+    what = ""  # of nearly every picture nothing has to be said
+    if needed > limits.MAX_BYTES:
+        channels = f" in {stored.channels} channels" if stored.channels > 1 else ""
+        what = f"{_size(stored)}{channels} of {stored.dtype}"
     check_memory(needed, what)
+
+
+def _size(stored: Stored) -> str:
+    return f"{stored.width}×{stored.height} pixels"
 
 
 def _reader_for(file: BinaryIO) -> type[Reader]:
