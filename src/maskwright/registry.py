@@ -23,6 +23,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._parts: dict[str, T] = {}
+        self._sorted: list[str] = []
         self._complete = self._filling = False
         # Readers are first looked up by several threads at once; a part may look at its own list while imported.
         self._lock = threading.RLock()
@@ -34,6 +35,7 @@ class Registry(Generic[T]):
             if name in self._parts and self._parts[name] is not part:
                 raise SettingError(f"There is already a {self.kind} called {name!r}; choose another name.")
             self._parts[name] = part
+            self._sorted = []
             return part
 
         return keep
@@ -41,7 +43,9 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """All names, in order."""
         self._fill()
-        return sorted(self._parts)
+        if len(self._sorted) != len(self._parts):  # readers are gone through for every file
+            self._sorted = sorted(self._parts)
+        return list(self._sorted)
 
     def items(self) -> list[tuple[str, T]]:
         """All names with their parts, in order of name."""

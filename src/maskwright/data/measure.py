@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,6 +188,10 @@ def _mask(entry: Entry, place: Place) -> Mask:
         raise DataError(text, code=error.code, files=error.files, **error.facts) from None
 
 
+_LEVELS: Final = np.arange(256, dtype=np.float64)
+_SQUARES: Final = _LEVELS**2
+
+
 def _statistics(image_HWC: NDArray[Any]) -> tuple[float, float, tuple[float, ...], tuple[float, ...]]:
     """Lowest and highest value, then mean and standard deviation a channel."""
     if image_HWC.dtype != np.uint8:
@@ -196,9 +200,9 @@ def _statistics(image_HWC: NDArray[Any]) -> tuple[float, float, tuple[float, ...
     # A histogram holds all there is to know of 8 bits, and costs a fifth of the float route.
     channels = (image_HWC[:, :, channel].ravel() for channel in range(image_HWC.shape[2]))
     histogram = np.array([np.bincount(channel, minlength=256) for channel in channels])
-    levels, shares = np.arange(256), histogram / histogram.sum(axis=1, keepdims=True)
-    mean = shares @ levels
-    std = np.sqrt(np.maximum(0, shares @ levels**2 - mean**2))
+    shares = histogram / histogram.sum(axis=1, keepdims=True)
+    mean = shares @ _LEVELS
+    std = np.sqrt(np.maximum(0, shares @ _SQUARES - mean**2))
     present = np.flatnonzero(histogram.sum(axis=0))
     return float(present[0]), float(present[-1]), tuple(mean.tolist()), tuple(std.tolist())
 
@@ -208,7 +212,7 @@ def count(values_HW: NDArray[Any], invalid_HW: NDArray[np.bool_] | None = None) 
     flat = values_HW.ravel() if invalid_HW is None else values_HW[~invalid_HW]
     if flat.dtype == np.uint8:
         counts = np.bincount(flat, minlength=256)
-        return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
+        return {value: pixels for value, pixels in enumerate(counts.tolist()) if pixels}
     values, counts = np.unique(flat, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
@@ -224,7 +228,7 @@ def _mask_content(entry: Entry, place: Place) -> str:
 
 def _content(paths: Sequence[Path], page: int | None, *, several: bool = False) -> str:
     """A hash of a file or of several, or of a page of them."""
-    hashes = [content_hash(path) for path in paths]
+    hashes = [content_hash(path, as_read=True) for path in paths]
     if page is not None:
         return hashed(f"{' '.join(hashes)} {page}".encode())
     return hashes[0] if len(hashes) == 1 and not several else hashed(" ".join(hashes).encode())

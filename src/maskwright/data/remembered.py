@@ -184,14 +184,11 @@ def version() -> str:
 
 def _dumped(measured: Measured) -> str:
     look, style = measured.look, measured.style
-    values: list[Any] = [
-        measured.sample.model_dump(mode="json", exclude=_OF_THE_ENTRY),
-        style.model_dump(mode="json") if style else None,
-        base64.b64encode(look.thumbnail.tobytes()).decode(),
-        look.orientation,
-        look.mask_orientation,
-    ]
-    return json.dumps(values, separators=(",", ":"))
+    pixels = base64.b64encode(look.thumbnail.tobytes()).decode()
+    return (
+        f"[{measured.sample.model_dump_json(exclude=_OF_THE_ENTRY)},{style.model_dump_json() if style else 'null'},"
+        f'"{pixels}",{look.orientation},{look.mask_orientation}]'
+    )
 
 
 def _loaded(values: list[Any], root: Path, entry: Entry, name: str) -> Measured:

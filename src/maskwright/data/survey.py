@@ -175,7 +175,7 @@ def survey(
     if samples is not None:
         with_split = iter(samples.samples)
         seen = [
-            one if one.measured is None else replace(one, measured=_settled_as(one.measured, next(with_split)))
+            one if one.measured is None else Seen(one.entry, _settled_as(one.measured, next(with_split)))
             for one in seen
         ]
     whole = samples if not faults.found else None
@@ -205,7 +205,7 @@ def _together(
     if by_colour and any(m.before for _, m in opened):
         reason += f"; {by_colour}"
     shown = [entry.shown[0] for entry, _ in opened]
-    tallied = [s.model_copy(update={"values": chosen.tallied(s.values)}) for s, _ in measured]
+    tallied = [_with_values(s, chosen.tallied(s.values)) for s, _ in measured]
     samples, drawn = split.assign(tallied, shown, root, stated, asked.test, asked.val, draw, chosen)
     notes = (pairs.reason, *pairs.notes, *lonely, reason, *drawn)
     found = Samples(
@@ -301,7 +301,7 @@ def _settled(entries: Iterable[Entry], root: Path, patterns: Sequence[str], faul
                 )
             )
             continue
-        yield replace(entry, mask=masks[0] if masks else None, rivals=())
+        yield replace(entry, mask=masks[0] if masks else None, rivals=()) if entry.rivals else entry
 
 
 def _left_out(entry: Entry, root: Path, patterns: Sequence[str]) -> bool:
@@ -353,7 +353,13 @@ def _looked_at(
 def _settled_as(measured: Measured, sample: Sample) -> Measured:
     """What was measured, with the sample as a training would get it."""
     before = measured.stored if sample.values != measured.sample.values else measured.before
-    return replace(measured, sample=sample, before=before)
+    return Measured(sample, measured.style, measured.look, before)
+
+
+def _with_values(sample: Sample, values: dict[int, int]) -> Sample:
+    """The sample with these values; itself if it has them already, in the same order, as a copy costs."""
+    same = values == sample.values and list(values) == list(sample.values)
+    return sample if same else sample.model_copy(update={"values": values})
 
 
 def _in_colour(root: Path, seen: list[Seen]) -> list[Seen]:

@@ -114,8 +114,8 @@ def open_quickly(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def just_read(path: Path, stamp: tuple[int, ...]) -> bytes | None:
-    """The bytes of a small file of the disk that this thread has just read, if its stamp is still the same."""
+def just_read(path: str | Path, stamp: tuple[int, ...] | None) -> bytes | None:
+    """The bytes of a small file of the disk that this thread has just read, if it had this stamp then, or any."""
     return _read_last.bytes_of(str(path), stamp)
 
 
@@ -133,8 +133,11 @@ class _ReadLast(threading.local):
     def keep(self, path: str, stamp: tuple[int, ...], data: bytes) -> None:
         self._files = [*self._files[-1:], (path, stamp, data)]
 
-    def bytes_of(self, path: str, stamp: tuple[int, ...]) -> bytes | None:
-        return next((data for name, then, data in self._files if name == path and then == stamp), None)
+    def bytes_of(self, path: str, stamp: tuple[int, ...] | None) -> bytes | None:
+        for name, then, data in reversed(self._files):
+            if name == path and stamp in (None, then):
+                return data
+        return None
 
 
 _read_last = _ReadLast()
@@ -193,7 +196,9 @@ def parted(path: str | Path) -> tuple[Path, str] | None:
     Raises:
         ReadError: it leads through an archive that is compressed as a whole.
     """
-    if not _HINT.search(os.fspath(path)):  # of nearly every path this is all that is asked
+    # Of nearly every path this is all that is asked.
+    lower = os.fspath(path).lower()
+    if (".t" not in lower and ".z" not in lower) or not _HINT.search(lower):
         return None
     parts = Path(path).parts
     for end, part in enumerate(parts, start=1):

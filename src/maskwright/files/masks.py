@@ -42,6 +42,10 @@ class MaskStyle(Record):
         return self
 
 
+_GREY: Final = {True: MaskStyle(), False: MaskStyle(dtype="uint16")}
+"""By whether values have 8 bits: checking such a record takes as long as unpacking a small mask."""
+
+
 @dataclass(frozen=True, eq=False)
 class Mask:
     """The values (H, W) of a mask file and the style they are stored in."""
@@ -73,7 +77,7 @@ def read_mask(path: str | Path, page: int | None = None, *, colour: bool = False
     with opened(path, page, axes) as stored:
         check_size(stored, _bytes(stored, colour))
         mask = _colours(image_of(stored)) if colour else _as_stored(stored)
-        return replace(mask, orientation=stored.orientation)
+        return mask if stored.orientation == mask.orientation else replace(mask, orientation=stored.orientation)
 
 
 def write_mask(path: str | Path, values: Array, style: MaskStyle) -> Path:
@@ -147,7 +151,7 @@ def _as_stored(stored: Stored) -> Mask:
     if stored.palette is not None and (stored.palette != np.arange(len(stored.palette))[:, None]).any():
         colours = tuple((red, green, blue) for red, green, blue in stored.palette.tolist())
         return Mask(values, MaskStyle(mode="palette", palette=colours))
-    return Mask(values, MaskStyle(dtype="uint8" if values.dtype == np.uint8 else "uint16"))
+    return Mask(values, _GREY[values.dtype == np.uint8])
 
 
 def _colours(values_HWC: Array) -> Mask:

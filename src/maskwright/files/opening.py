@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from maskwright.errors import ReadError
+from maskwright.files import limits
 from maskwright.files.archives import Inside, inside, open_quickly
 from maskwright.files.axes import checked
 from maskwright.files.limits import check_memory
@@ -94,6 +95,14 @@ def _folder_reader(path: Path) -> type[Reader] | None:
     return next((reader for reader, folders in found if folders and folders.recognises_folder(path)), None)
 
 
+def _at_once(path: Path) -> BinaryIO | None:
+    """A file of the disk; None if there is more to find out, which `_stream` does at a price."""
+    try:
+        return open_quickly(path)
+    except OSError:
+        return None
+
+
 @contextmanager
 def _stream(path: Path, packed: Inside | None) -> Iterator[BinaryIO]:
     """What readers take: a file, of the disk or of an archive, a folder that counts as one, or one of several arrays in
@@ -130,7 +139,8 @@ def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
     name = path if page is None else f"{path}, page {page},"
     packed = inside(path)  # what is wrong with an archive is told as such
     try:
-        with _stream(path, packed) as file:
+        at_once = _at_once(path) if packed is None else None
+        with _stream(path, packed) if at_once is None else at_once as file:
             yield file
     except ReadError as error:
         raise ReadError(f"{name} {error}") from error.__cause__
@@ -155,17 +165,23 @@ def check_size(stored: Stored, needed: int | None = None) -> None:
     Raises:
         ReadError: there are more than `MAX_PIXELS` pixels, or none; or they take more than `limits.MAX_BYTES`.
     """
-    size = f"{stored.width}×{stored.height} pixels"
-    if stored.height < 1 or stored.width < 1 or stored.channels < 1:
-        raise ReadError(f"says that it holds {size}. It is damaged: copy or export it again.")
+    if min(stored.height, stored.width, stored.channels) < 1:
+        raise ReadError(f"says that it holds {_size(stored)}. It is damaged: copy or export it again.")
     if stored.height * stored.width > MAX_PIXELS:
         raise ReadError(
-            f"says that it holds {size}; at most {MAX_PIXELS:,} are read at once. "
+            f"says that it holds {_size(stored)}; at most {MAX_PIXELS:,} are read at once. "
             "Cut it into smaller files, or export it again if this size cannot be true."
         )
-    channels = f" in {stored.channels} channels" if stored.channels > 1 else ""
-    what = f"{size}{channels} of {stored.dtype}"
-    check_memory(stored.image_bytes() if needed is None else needed, what)
+    needed = stored.image_bytes() if needed is None else needed
+    what = ""  # of nearly every picture nothing has to be said
+    if needed > limits.MAX_BYTES:
+        channels = f" in {stored.channels} channels" if stored.channels > 1 else ""
+        what = f"{_size(stored)}{channels} of {stored.dtype}"
+    check_memory(needed, what)
+
+
+def _size(stored: Stored) -> str:
+    return f"{stored.width}×{stored.height} pixels"
 
 
 def _reader_for(file: BinaryIO) -> type[Reader]:

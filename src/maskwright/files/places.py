@@ -91,12 +91,17 @@ def stamp(path: str | Path) -> tuple[int, ...]:
         raise ReadError(f"{path} cannot be read ({error.strerror}). Check path and permissions.") from error
 
 
-def content_hash(path: str | Path) -> str:
+def content_hash(path: str | Path, *, as_read: bool = False) -> str:
     """A hash of what a file holds: equal for equal contents, whatever they are called and wherever they lie.
+
+    as_read: of a small file that this thread has read last, what it held then; asking the disk again costs as much as
+    the hash.
 
     Raises:
         ReadError: there is no such file.
     """
+    if as_read and (data := archives.just_read(path, None)) is not None:
+        return hashed(data)
     path, now = path if isinstance(path, Path) else Path(path), stamp(path)
     data = archives.just_read(path, now)
     return _content_hash(path, now) if data is None else hashed(data)

@@ -129,6 +129,8 @@ def _shown(values: Array, stored: Stored) -> Array:
 
 def _kept(values: Array) -> Array:
     """The same numbers in the type the header promised."""
+    if values.dtype == np.uint8:
+        return values
     if values.dtype.name in KEPT:
         return values.astype(KEPT[values.dtype.name], copy=False)
     if values.dtype == np.float32:

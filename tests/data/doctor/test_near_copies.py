@@ -180,3 +180,25 @@ def test_the_best_place_is_that_of_scikit_image(shape, paint_scene):
     image, other = (detail(paint_scene(seed)[0][:, :, None]) for seed in (0, 1))
     for template in (image[: shape[0], 96 - shape[1] :], other[: shape[0], : shape[1]]):
         assert alike._best(template, image) == pytest.approx(match_template(image, template).max(), abs=1e-4)
+
+
+def test_candidates_are_those_of_a_plain_loop_over_all_pairs():
+    rng = np.random.default_rng(5)
+    base = rng.integers(0, 256, (6, 32, 32))
+    thumbnails = [
+        np.clip(base[i % 6] + rng.normal(0, 30 + i % 60, (32, 32)), 0, 255).astype(np.uint8) for i in range(90)
+    ]
+    parts = ["train" if i % 3 else "val" for i in range(90)]
+    rows = np.stack([one.reshape(16, 2, 16, 2).mean(axis=(1, 3)).ravel() for one in thumbnails])
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows - rows.mean(axis=0)
+    likeness = np.corrcoef(rows)
+    wanted = set()
+    for i in range(90):
+        for own in (True, False):
+            near = [j for j in range(i + 1, 90) if likeness[i, j] > alike.CANDIDATE and (parts[i] == parts[j]) == own]
+            wanted |= {(i, j) for j in sorted(near, key=lambda j: -likeness[i, j])[: alike._KEPT]}
+    found = candidates(thumbnails, parts)
+    assert {(i, j) for i, j, _ in found} == wanted
+    assert found == sorted(found, key=lambda pair: (parts[pair[0]] == parts[pair[1]], -pair[2], pair[:2]))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
 
 from maskwright.data.doctor.parts import ranked
 
@@ -94,3 +95,12 @@ def test_ranks_are_those_of_a_slow_count():
     own = np.mean((a[:, None] > both) + 0.5 * (a[:, None] == both))
     assert chance == pytest.approx(np.mean(np.abs(ranks - 0.5) >= abs(own - 0.5) - 1e-9), abs=0.02)
     assert ranked(np.ones(3), np.ones(5)) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize("digits", [0, 1, 6])
+@pytest.mark.parametrize(("n", "m"), [(3, 5), (5, 40), (60, 33)])
+def test_ranks_are_compared_as_scipy_does(n, m, digits):
+    rng = np.random.default_rng(n)
+    a, b = rng.normal(0, 1, n).round(digits), rng.normal(0.7, 1, m).round(digits)
+    oracle = mannwhitneyu(a, b, alternative="two-sided")
+    assert ranked(a, b) == pytest.approx((oracle.statistic / (n * m), oracle.pvalue), rel=1e-9)

@@ -89,6 +89,13 @@ def skipping(samples: Iterable[Sample]) -> dict[str, Any]:
     return {"skip": list(dict.fromkeys(sample.name for sample in samples))}
 
 
+def over_channels(numbers: Sequence[tuple[float, ...]]) -> NDArray[np.float64]:
+    """The mean of each image's numbers, one a channel."""
+    if len({len(one) for one in numbers}) == 1:  # all at once takes a hundredth of the time
+        return np.asarray(np.array(numbers, np.float64).mean(axis=1))
+    return np.array([np.mean(one) for one in numbers], np.float64)
+
+
 def spread(samples: Sequence[Sample], most: int, pixels: int) -> list[Sample]:
     """At most so many samples, evenly spaced, and only as many as have so many pixels together; one at least."""
     if not samples:

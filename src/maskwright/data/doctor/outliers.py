@@ -1,13 +1,21 @@
 """Images unlike the others: flat, black, white, far brighter, far larger."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.doctor.evidence import image_files, labelled, names, said, skip_options, skipping
+from maskwright.data.doctor.evidence import (
+    image_files,
+    labelled,
+    names,
+    over_channels,
+    said,
+    skip_options,
+    skipping,
+)
 from maskwright.data.doctor.registry import Finding, checks
 from maskwright.data.sample import Sample
 from maskwright.data.survey import Survey
@@ -41,8 +49,8 @@ class Outliers:
         # Types of unlike range are told by themselves.
         if len(seen) >= FEWEST and len({sample.dtype for sample in seen}) == 1:
             span = _span(seen)
-            yield from _far(seen, "brightness", lambda s: float(np.mean(s.mean)), span, 0.03 * span)
-            yield from _far(seen, "contrast", lambda s: float(np.mean(s.std)), span, 0.03 * span)
+            yield from _far(seen, "brightness", over_channels([s.mean for s in seen]), span, 0.03 * span)
+            yield from _far(seen, "contrast", over_channels([s.std for s in seen]), span, 0.03 * span)
 
 
 def _span(samples: Sequence[Sample]) -> float:
@@ -126,10 +134,7 @@ def _sizes(samples: Sequence[Sample]) -> Iterator[Finding]:
         )
 
 
-def _far(
-    samples: list[Sample], what: str, measure: Callable[[Sample], float], span: float, floor: float
-) -> Iterator[Finding]:
-    values = np.array([measure(sample) for sample in samples])
+def _far(samples: list[Sample], what: str, values: NDArray[np.float64], span: float, floor: float) -> Iterator[Finding]:
     odd = _strange(values, floor, least=0.2 * span)
     if odd:
         found = [samples[i] for i in odd]

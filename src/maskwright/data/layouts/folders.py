@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from maskwright.data.layouts.looking import files_in
+from maskwright.data.layouts.looking import files_in, folders_in
 from maskwright.data.layouts.name_lists import by_lists
 from maskwright.data.layouts.pairing import IMAGE_FOLDERS, MASK_FOLDERS, is_mask_name, pair, subfolder
 from maskwright.data.layouts.registry import Pairs, layouts
@@ -24,7 +24,8 @@ class PairedFolders:
         found = paired_folders(images, masks)
         if found is None:
             return None
-        if beside := [path.name for path in files_in(root)]:
+        unused = [f"{path.name}/" for path in folders_in(root) if path not in (images, masks) and files_in(path)]
+        if beside := [*unused, *(path.name for path in files_in(root))]:
             shown = ", ".join(beside[:3]) + (" …" if len(beside) > 3 else "")
             found = replace(found, reason=f"{found.reason}; left alone: {shown}")
         return by_lists(root, found)

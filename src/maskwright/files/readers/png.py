@@ -6,8 +6,7 @@ Pillow cuts 16-bit colour to 8 bits and takes twice the time; imagecodecs loses 
 import io
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, ClassVar, Final
+from typing import BinaryIO, ClassVar, Final, NamedTuple
 
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
@@ -20,6 +19,8 @@ from maskwright.files.readers.pillow import check_frames, samples_of
 from maskwright.files.stored import Array, Stored
 
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
+_CUT_SHORT: Final = "is a PNG that was cut short: its end is missing. Copy, download or export it again."
+_HEAD: Final = struct.Struct(">I4s")  # of a chunk: length and kind
 _PALETTE: Final = 3
 _WITH_ALPHA: Final = {4, 6}
 _CHANNELS: Final = {0: 1, 2: 3, 4: 1, 6: 3}  # by type of colour, without alpha
@@ -27,8 +28,7 @@ _STORED: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # and with it
 _DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
 
-@dataclass(frozen=True)
-class _Chunk:
+class _Chunk(NamedTuple):
     kind: bytes
     start: int  # of the data
     length: int
@@ -118,13 +118,15 @@ def _palette(file: BinaryIO, chunks: list[_Chunk]) -> Array:
     return np.frombuffer(data, np.uint8).reshape(-1, 3).copy()
 
 
-def _pixels(file: BinaryIO, chunks: list[_Chunk]) -> bytearray:
+def _pixels(file: BinaryIO, chunks: list[_Chunk]) -> bytes | bytearray:
     """The file, with only what the pixels need.
 
     libpng complains on stderr of colour profiles that it finds in half the world's files, and texts may unfold to
     any size.
     """
     needed = [chunk for chunk in chunks if chunk.kind in (b"IHDR", b"PLTE", b"IDAT", b"IEND")]
+    if isinstance(file, io.BytesIO) and len(needed) == len(chunks):
+        return file.getvalue()  # nothing to leave out, nothing to copy; what stands behind the end is not read
     data = bytearray(len(MAGIC) + sum(12 + chunk.length for chunk in needed))
     data[: len(MAGIC)] = MAGIC
     place = memoryview(data)[len(MAGIC) :]
@@ -150,6 +152,9 @@ def _decode_few(file: BinaryIO, chunks: list[_Chunk], bits: int) -> Array:
 
 def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
     """The chunks of the file, passing over their data."""
+    if isinstance(file, io.BytesIO):
+        yield from _chunks_in(file.getvalue())
+        return
     start, size = len(MAGIC), file.seek(0, 2)
     kind = b""
     while kind != b"IEND":
@@ -158,12 +163,29 @@ def _chunks(file: BinaryIO) -> Iterator[_Chunk]:
         kind, length = head[4:], int.from_bytes(head[:4], "big")
         start += 8
         if len(head) < 8 or start + length + 4 > size:
-            raise ReadError("is a PNG that was cut short: its end is missing. Copy, download or export it again.")
+            raise ReadError(_CUT_SHORT)
+        yield _Chunk(kind, start, length)
+        start += length + 4
+
+
+def _chunks_in(data: bytes) -> Iterator[_Chunk]:
+    """The same of a file in memory, which takes a quarter of the time."""
+    start, size = len(MAGIC), len(data)
+    kind = b""
+    while kind != b"IEND":
+        if start + 8 > size:
+            raise ReadError(_CUT_SHORT)
+        length, kind = _HEAD.unpack_from(data, start)
+        start += 8
+        if start + length + 4 > size:
+            raise ReadError(_CUT_SHORT)
         yield _Chunk(kind, start, length)
         start += length + 4
 
 
 def _data(file: BinaryIO, chunk: _Chunk) -> bytes:
+    if isinstance(file, io.BytesIO):
+        return file.getvalue()[chunk.start : chunk.start + chunk.length]
     file.seek(chunk.start)
     return file.read(chunk.length)
 
