@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from maskwright.data import remembered
-from maskwright.data import survey as surveys
+from maskwright.data import remembered, seeing
 from maskwright.data.index import index
 from maskwright.data.remembered import cache_folder
 from maskwright.data.survey import survey
@@ -26,13 +25,13 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def measures(monkeypatch):
     """The names of the images that were measured, in any order."""
-    names, real = [], surveys.measure
+    names, real = [], seeing.measure
 
     def watched(root, entry, *rest):
         names.append(entry.image.name)
         return real(root, entry, *rest)
 
-    monkeypatch.setattr(surveys, "measure", watched)
+    monkeypatch.setattr(seeing, "measure", watched)
     return names
 
 
@@ -148,8 +147,8 @@ def test_a_killed_index_goes_on_where_it_stopped(data, cache, measures, monkeypa
     monkeypatch.undo()
     monkeypatch.setenv("MASKWRIGHT_CACHE", str(cache.parent))
     again = []
-    real = surveys.measure
-    monkeypatch.setattr(surveys, "measure", lambda *a: (again.append(a), real(*a))[1])
+    real = seeing.measure
+    monkeypatch.setattr(seeing, "measure", lambda *a: (again.append(a), real(*a))[1])
 
     index(data)
 

@@ -219,8 +219,9 @@ def _forget_others(folder: Path, key: int, wanted: int) -> None:
             with suppress(OSError):  # another process may have done it
                 if (half or (stale and path.name in _NAMES)) and path.stat().st_mtime < then:
                     path.unlink()
-        if stale:
-            with suppress(OSError):
+        with suppress(OSError):
+            # One that another process has just made is empty for a moment.
+            if stale and place.stat().st_mtime < then:
                 place.rmdir()
 
 

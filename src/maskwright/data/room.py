@@ -37,10 +37,17 @@ def room_for(folder: Path, gigabytes: float | None) -> Room:
 def free_bytes(folder: Path) -> int:
     """Bytes free on the disk of a folder, with what lies in the folder."""
     there = folder.absolute()
-    own = sum(path.stat().st_size for path in there.rglob("*.bin")) if there.is_dir() else 0
+    own = sum(map(_size, there.rglob("*.bin"))) if there.is_dir() else 0
     while not there.exists():
         there = there.parent
     return shutil.disk_usage(there).free + own
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # another process has just put it in its place
+        return 0
 
 
 def demand_room(folder: Path, needed: int) -> None:
