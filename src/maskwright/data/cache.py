@@ -214,14 +214,15 @@ def _forget_others(folder: Path, key: int, wanted: int) -> None:
         if not (name := _PLACE.fullmatch(place.name)):
             continue
         stale = name[1] != f"{key:016x}" or int(name[2]) > wanted
-        for path in place.iterdir():
+        inside = list(place.iterdir())
+        for path in inside:
             half = path.name.startswith(".") and path.suffix in (".bin", ".json")
             with suppress(OSError):  # another process may have done it
                 if (half or (stale and path.name in _NAMES)) and path.stat().st_mtime < then:
                     path.unlink()
         with suppress(OSError):
             # One that another process has just made is empty for a moment.
-            if stale and place.stat().st_mtime < then:
+            if stale and (inside or place.stat().st_mtime < then):
                 place.rmdir()
 
 
