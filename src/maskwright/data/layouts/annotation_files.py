@@ -1,39 +1,18 @@
 """Annotation files: one about many images, as COCO's and contests' tables are, or one an image, as labelme's are."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from maskwright.data.layouts.annotation_classes import classes_of, leaves_out
-from maskwright.data.layouts.annotation_finding import ONE_EACH, Found, annotation_files, part_of, part_of_file
+from maskwright.data.layouts.annotation_finding import ONE_EACH, Found, annotation_files, part_of
+from maskwright.data.layouts.annotation_matching import Drawn, of_many, one_each
 from maskwright.data.layouts.looking import told, tree
 from maskwright.data.layouts.name_lists import by_lists
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
-from maskwright.data.layouts.words import meaning, stem_of
+from maskwright.data.layouts.words import meaning
 from maskwright.data.names import relative
 from maskwright.data.sources.drawn import ignored_value
-from maskwright.errors import DataError, MaskwrightError, ReadError
-from maskwright.files import read_georeference
-from maskwright.files.annotations import AnnotatedImage, Annotations, Reading, read_annotations
-from maskwright.files.annotations.record import parts_of
-
-_ORDER = {"train": 0, "val": 1, "test": 2, None: 3}
-
-
-@dataclass
-class _Drawn:
-    """What was found of one format."""
-
-    format: str
-    entries: list[Entry] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
-    """Those that belong to images."""
-    lonely: list[Path] = field(default_factory=list)
-    """Those that belong to none."""
-    read: list[Annotations] = field(default_factory=list)
-    images: list[AnnotatedImage] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+from maskwright.errors import DataError
 
 
 class AnnotationFiles:
@@ -54,7 +33,7 @@ class AnnotationFiles:
             return None
         found = annotation_files(root)
         kinds = [
-            (_one_each if kind in ONE_EACH else _of_many)(root, kind, files, pictures)
+            (one_each if kind in ONE_EACH else of_many)(root, kind, files, pictures)
             for kind, files in sorted(found.files.items())
         ]
         kinds = sorted((one for one in kinds if one.entries), key=lambda one: -len(one.entries))
@@ -73,7 +52,7 @@ class AnnotationFiles:
         return _pairs(root, best, pictures)
 
 
-def _pairs(root: Path, drawn: _Drawn, pictures: Sequence[Path]) -> Pairs:
+def _pairs(root: Path, drawn: Drawn, pictures: Sequence[Path]) -> Pairs:
     used = {entry.image for entry in drawn.entries}
     labelled = {entry.split for entry in drawn.entries}
     alone = []
@@ -109,193 +88,6 @@ def _pairs(root: Path, drawn: _Drawn, pictures: Sequence[Path]) -> Pairs:
     )
 
 
-def _of_many(root: Path, kind: str, files: Sequence[Path], pictures: Sequence[Path]) -> _Drawn:
-    """Files each of which is about many images."""
-    drawn = _Drawn(kind)
-    claims: dict[Path, list[tuple[Path, AnnotatedImage]]] = defaultdict(list)
-    missing: dict[Path, int] = {}
-    reading = told().reading
-    for file in sorted(_settled(root, kind, files, drawn), key=lambda f: _ORDER[part_of_file(f, root)]):
-        annotations = _read(file, reading)
-        matched = _matched(root, file, annotations, _in_scope(root, file, pictures))
-        if not matched:
-            drawn.lonely.append(file)
-            continue
-        for path, image in matched.items():
-            claims[path].append((file, image))
-        drawn.files.append(file)
-        drawn.read.append(annotations)
-        missing[file] = len({image.file for image in annotations.images} - {image.file for image in matched.values()})
-    for path in pictures:
-        if path in claims:
-            file, image = _only(root, path, claims[path], drawn)
-            split = part_of(path, root) or part_of_file(file, root)
-            key = relative(path, root)
-            drawn.entries.append(Entry(path, file, split, source="drawn", key=key, reading=reading))
-            drawn.images.append(image)
-    for file, count in missing.items():
-        if count:
-            drawn.notes.append(f"{count} images that {relative(file, root)} names are not there")
-    return drawn
-
-
-def _matched(root: Path, file: Path, annotations: Annotations, pictures: Iterable[Path]) -> dict[Path, AnnotatedImage]:
-    """Picture → what is said of it. Of several that an entry could mean, the one whose name and folders agree best."""
-    wanted: dict[int, list[tuple[tuple[bool, int], Path]]] = defaultdict(list)
-    images = {id(image): image for image in annotations.images}
-    for path in pictures:
-        inside = relative(path, root)
-        if (image := annotations.of(inside)) is not None:
-            wanted[id(image)].append((_agreement(inside, image.file), path))
-    matched = {}
-    for key, fitting in wanted.items():
-        best = max(agreement for agreement, _ in fitting)
-        paths = [path for agreement, path in fitting if agreement == best]
-        if len(paths) > 1:
-            shown = " and ".join(relative(path, root) for path in paths[:2])
-            raise DataError(
-                f"{relative(file, root)} says {images[key].file}, which could be {shown}. Give each image a name of "
-                "its own, or write its folder into the annotations.",
-                code="which-annotations",
-                files=[relative(path, root) for path in paths],
-            )
-        matched[paths[0]] = images[key]
-    return matched
-
-
-def _agreement(path: str, written: str) -> tuple[bool, int]:
-    """Whether the names are equal, and in how many folders from the inmost the paths are."""
-    ours, theirs = parts_of(path), parts_of(written)
-    common = 0
-    for one, other in zip(ours[-2::-1], theirs[-2::-1], strict=False):
-        if one != other:
-            break
-        common += 1
-    return ours[-1] == theirs[-1], common
-
-
-def _settled(root: Path, kind: str, files: Sequence[Path], drawn: _Drawn) -> Iterator[Path]:
-    """The files but those that COCO publishes for other tasks in the same folder: captions, key points."""
-    instances = {path.parent for path in files if path.name.lower().startswith("instances")}
-    for path in files:
-        if kind == "coco" and path.parent in instances and not path.name.lower().startswith("instances"):
-            drawn.notes.append(f"{relative(path, root)} left alone beside instances_*.json")
-        else:
-            yield path
-
-
-def _in_scope(root: Path, file: Path, pictures: Sequence[Path]) -> list[Path]:
-    """The pictures that a file may be about: those beneath its folder, or the nearest above that has some; not those
-    of another part.
-    """
-    scope = file.parent
-    while scope != root and scope.is_relative_to(root) and not any(p.is_relative_to(scope) for p in pictures):
-        scope = scope.parent
-    part = part_of_file(file, root)
-    beneath = [path for path in pictures if not scope.is_relative_to(root) or path.is_relative_to(scope)]
-    return [path for path in beneath if part is None or part_of(path, root) in (None, part)]
-
-
-def _only(
-    root: Path, image: Path, claims: Sequence[tuple[Path, AnnotatedImage]], drawn: _Drawn
-) -> tuple[Path, AnnotatedImage]:
-    """The one file that counts for an image: of a file about all and one about a part, the latter."""
-    parted = [claim for claim in claims if part_of_file(claim[0], root)]
-    if len(claims) == 1:
-        return claims[0]
-    shown = [relative(file, root) for file, _ in claims]
-    if len(parted) == 1:
-        left = [relative(file, root) for file, _ in claims if file != parted[0][0]]
-        drawn.notes.append(f"{', '.join(left)} left alone beside the files of parts")
-        return parted[0]
-    raise DataError(
-        f"{' and '.join(shown)} both annotate {relative(image, root)}. Say in dataset.yaml which one counts: "
-        f"annotations: {{file: {shown[0]}}}.",
-        code="which-annotations",
-        files=shown,
-    )
-
-
-def _one_each(root: Path, kind: str, files: Sequence[Path], pictures: Sequence[Path]) -> _Drawn:
-    """Files each of which is about the image that is called alike."""
-    drawn = _Drawn(kind)
-    by_key: dict[tuple[str, ...], list[Path]] = defaultdict(list)
-    by_stem: dict[str, list[Path]] = defaultdict(list)
-    for path in pictures:
-        for stem in {stem_of(path), path.name}:
-            by_key[*_bare(path, root), stem].append(path)
-            by_stem[stem].append(path)
-    of: dict[Path, list[Path]] = defaultdict(list)
-    for file in files:
-        stem = stem_of(file)
-        images = by_key.get((*_bare(file, root), stem)) or by_stem.get(stem) or []
-        if len(images) > 1:
-            images = _of_name(file, images)
-        if len(images) > 1:
-            shown = " and ".join(relative(path, root) for path in images[:2])
-            raise DataError(
-                f"{relative(file, root)} could be of {shown}. Put it beside its image, or rename one.",
-                code="which-annotations",
-                files=[relative(file, root)],
-            )
-        if images:
-            of[images[0]].append(file)
-        else:
-            drawn.lonely.append(file)
-    for image, own in of.items():
-        reading = _with_map(image, kind)
-        split = part_of(image, root) or part_of(own[0], root)
-        drawn.entries.append(Entry(image, own[0], split, tuple(own[1:]), source="drawn", reading=reading))
-        drawn.files += own
-        try:
-            annotations = read_annotations(own[0], reading)
-        except MaskwrightError:
-            continue  # told when all files are opened
-        drawn.read.append(annotations)
-        drawn.images += annotations.images
-    return drawn
-
-
-def _of_name(file: Path, images: list[Path]) -> list[Path]:
-    """Of images of one stem those whose name the file says, if it says one."""
-    try:
-        said = {parts_of(image.file)[-1] for image in read_annotations(file, told().reading).images}
-    except MaskwrightError:
-        return images  # told when all files are opened
-    return [path for path in images if path.name in said] or images
-
-
-def _bare(path: Path, root: Path) -> tuple[str, ...]:
-    """The folders of a path without those that only say that images or labels lie there."""
-    inside = path.parent.relative_to(root).parts if path.is_relative_to(root) else ()
-    kept = []
-    for name in inside:
-        said = meaning(name)
-        if said.split:
-            kept.append(said.split)
-        elif not said.role and name.lower() not in {"json", "jsons", "geojson", "labelme", "txt"}:
-            kept.append(name)
-    return tuple(kept)
-
-
-def _with_map(image: Path, kind: str) -> Reading:
-    reading = told().reading
-    if kind != "geojson":
-        return reading
-    try:
-        place = read_georeference(image)
-    except ReadError:
-        return reading  # told when the image is opened
-    return reading if place is None else reading.model_copy(update={"pixel_to_map": place.affine})
-
-
-def _read(file: Path, reading: Reading) -> Annotations:
-    try:
-        return read_annotations(file, reading)
-    except ReadError as error:
-        raise DataError(f"{error}", code="broken-annotations", files=[str(file)]) from error
-
-
 def _pictures(root: Path) -> list[Path]:
     """All pictures but those in folders of masks, if there are others."""
     pictures = [path for _, files in tree(root) for path in files]
@@ -303,7 +95,7 @@ def _pictures(root: Path) -> list[Path]:
     return images or pictures
 
 
-def _demand_whole(root: Path, drawn: _Drawn, looked: Found) -> None:
+def _demand_whole(root: Path, drawn: Drawn, looked: Found) -> None:
     """Notes of files that could not be looked into, or an error if they lie beside those that count."""
     folders = {path.parent for path in drawn.files}
     for path, error in looked.broken.items():
@@ -329,7 +121,7 @@ def _complain(root: Path, looked: Found) -> None:
         )
 
 
-def _in_one_folder(root: Path, drawn: _Drawn) -> bool:
+def _in_one_folder(root: Path, drawn: Drawn) -> bool:
     """Whether images and annotations lie in one folder whose name says nothing: then that is the data set."""
     paths = [*(entry.image for entry in drawn.entries), *drawn.files]
     inside = [path.relative_to(root).parts for path in paths if path.is_relative_to(root)]
@@ -337,7 +129,7 @@ def _in_one_folder(root: Path, drawn: _Drawn) -> bool:
     return len(first) == 1 and all(len(parts) > 1 for parts in inside) and not meaning(next(iter(first)))
 
 
-def _about(root: Path, drawn: _Drawn) -> Iterator[str]:
+def _about(root: Path, drawn: Drawn) -> Iterator[str]:
     yield from dict.fromkeys(drawn.notes)
     for one in drawn.read:
         for note in one.notes:
