@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.contracts.test_open_lists import usual_folders
 
 from maskwright.data.layouts import recognise
 from maskwright.data.sources import Place, sources
 from maskwright.errors import MaskwrightError
 from maskwright.files import is_file, read_header
-from tests.contracts.test_open_lists import usual_folders
 
 NAMES = sources.names()
 
