@@ -84,7 +84,7 @@ def contents_of(path: Path) -> Contents:
             found.add(_sound(path, name), member)
     except (ReadError, OSError, MemoryError):
         raise
-    except Exception as error:
+    except Exception as error:  # tarfile and zipfile stumble anywhere in damaged bytes: ValueError, KeyError …
         raise ReadError(f"{path} is damaged or no such archive ({error}). Copy or download it again.") from error
     return found
 

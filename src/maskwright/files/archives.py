@@ -295,6 +295,7 @@ class _Window(io.RawIOBase):
         self._at = at
         return at
 
+    # io.BufferedReader gives a memoryview; the base class allows any buffer.
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         count = max(0, min(len(buffer), self._size - self._at))
         self._file.seek(self._start + self._at)

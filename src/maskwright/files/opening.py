@@ -150,7 +150,7 @@ def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
         raise ReadError(_closed_door(path)) from error
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # decoders raise whatever they stumble over in damaged bytes: struct.error, KeyError …
         raise ReadError(
             f"{name} cannot be read as the image it should be ({type(error).__name__}: {error}). "
             "It is damaged or was cut short: copy, download or export it again."

@@ -30,7 +30,7 @@ def npz(packed: bool, **arrays: np.ndarray[Any, Any]) -> Callable[[], bytes]:
 @flavours("npy", ".npy")
 def _npys() -> dict[str, Callable[[], Data]]:
     kinds = ("bool", "uint8", "uint16", "int64", "float16", "float32", "float64", "complex64")
-    made: dict[str, Callable[[], Data]] = {kind: lambda kind=kind: npy(picture(dtype=kind)) for kind in kinds}  # type: ignore[misc]
+    made: dict[str, Callable[[], Data]] = {kind: lambda kind=kind: npy(picture(dtype=kind)) for kind in kinds}
     return made | {
         "rgb": lambda: npy(picture(3)),
         "channels-first": lambda: npy(np.ascontiguousarray(np.moveaxis(picture(3), 2, 0))),

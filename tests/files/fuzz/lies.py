@@ -56,7 +56,7 @@ def _png(data: bytearray, rng: Rng) -> bytes:
     return bytes(data[:8]) + made
 
 
-def _png_change(chunks: list[list], rng: Rng) -> list[list]:  # type: ignore[type-arg]
+def _png_change(chunks: list[list], rng: Rng) -> list[list]:
     what, place = int(rng.integers(10)), int(rng.integers(len(chunks)))
     head = chunks[0][1]
     if what < 3 and len(head) >= 13:
@@ -78,7 +78,7 @@ def _png_change(chunks: list[list], rng: Rng) -> list[list]:  # type: ignore[typ
     return chunks
 
 
-def _png_pixels(chunks: list[list], rng: Rng) -> None:  # type: ignore[type-arg]
+def _png_pixels(chunks: list[list], rng: Rng) -> None:
     places = [place for place, (kind, _) in enumerate(chunks) if kind == b"IDAT"]
     try:
         lines = bytearray(zlib.decompress(b"".join(bytes(chunks[place][1]) for place in places)))

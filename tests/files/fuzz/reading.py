@@ -113,7 +113,7 @@ def _measured(found: dict[str, Any], name: str, read: Callable[[], Any]) -> Any:
             found["images"] += 1
         except ReadError as error:
             found["errors"].append(str(error))
-        except BaseException as error:
+        except BaseException as error:  # all else is a fault, SystemExit of a decoder too
             found["faults"].append(f"{name}: {type(error).__name__}: {str(error)[:200]}")
     seconds, memory = time.process_time() - start, _memory("VmHWM") - before
     found["seconds"], found["memory"] = max(found["seconds"], seconds), max(found["memory"], memory)
@@ -146,7 +146,7 @@ def _the_same(path: Path) -> None:
 def _mallopt() -> Callable[[int, int], int] | None:
     """What fills new memory with a number (M_PERTURB), where the C library has it."""
     with contextlib.suppress(AttributeError, OSError):
-        return ctypes.CDLL(None).mallopt  # type: ignore[no-any-return]
+        return ctypes.CDLL(None).mallopt
     return None
 
 

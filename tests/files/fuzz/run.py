@@ -63,12 +63,12 @@ class Child:
         self.process.stdin.write(" ".join(map(str, seed)) + "\n")
         self.process.stdin.flush()
 
-    def answer(self) -> dict:  # type: ignore[type-arg]
+    def answer(self) -> dict:
         """What came of the seed; a dead child's is a fault."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if line:
-            return json.loads(line)  # type: ignore[no-any-return]
+            return json.loads(line)
         self.process.communicate()  # closes what is left of it
         code = self.process.returncode
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -83,7 +83,7 @@ class Child:
         self.process.communicate()
 
 
-def read_all(todo: list[Seed], children: int = 2, say: bool = False) -> dict[Seed, dict]:  # type: ignore[type-arg]
+def read_all(todo: list[Seed], children: int = 2, say: bool = False) -> dict[Seed, dict]:
     """What came of each seed."""
     queue, found = list(reversed(todo)), {}
     waiting = selectors.DefaultSelector()
@@ -91,7 +91,7 @@ def read_all(todo: list[Seed], children: int = 2, say: bool = False) -> dict[See
     def give(child: Child) -> None:
         if queue:
             child.ask(queue.pop())
-            waiting.register(child.process.stdout, selectors.EVENT_READ, child)  # type: ignore[arg-type]
+            waiting.register(child.process.stdout, selectors.EVENT_READ, child)
 
     pool = [Child() for _ in range(min(children, len(todo)))]
     for child in pool:
@@ -142,7 +142,7 @@ def main() -> int:
     return int(any(answer["faults"] for answer in found.values()))
 
 
-def _sum_up(found: dict[Seed, dict], verbose: bool) -> None:  # type: ignore[type-arg]
+def _sum_up(found: dict[Seed, dict], verbose: bool) -> None:
     if verbose:
         for seed, answer in found.items():
             print(*seed, json.dumps(answer, indent=1))

@@ -85,7 +85,7 @@ class EmbeddedMask:
             raise
         except binascii.Error as error:
             raise ReadError(f"its mask is no base64 ({error}). Export the file again.") from error
-        except Exception as error:
+        except Exception as error:  # a decoder raises whatever it stumbles over in damaged bytes
             raise ReadError(f"its mask is no PNG ({error}). Export the file again.") from error
 
 

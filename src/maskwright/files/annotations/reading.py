@@ -117,7 +117,7 @@ def _parsed(path: Path, reading: Reading) -> Annotations | None:
         return None if name is None else replace(formats[name].read(content, reading), format=name)
     except (MaskwrightError, MemoryError):
         raise
-    except Exception as error:
+    except Exception as error:  # what is missing or of another type shows anywhere: KeyError, TypeError, IndexError …
         raise ReadError(
             f"{path} cannot be read as the annotations it should hold ({type(error).__name__}: {error}). It is damaged "
             "or of a version that we do not know: export it again."

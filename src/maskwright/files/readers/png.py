@@ -132,6 +132,7 @@ def _pixels(file: BinaryIO, chunks: list[_Chunk]) -> bytes | bytearray:
     place = memoryview(data)[len(MAGIC) :]
     for chunk in needed:
         file.seek(chunk.start - 8)
+        # Every binary file has it; typing's BinaryIO forgets it.
         file.readinto(place[: 12 + chunk.length])  # type: ignore[attr-defined]
         place = place[12 + chunk.length :]
     return data

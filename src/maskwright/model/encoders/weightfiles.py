@@ -69,7 +69,7 @@ def _from_url(url: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, str(path), progress=False)
-        except Exception as error:
+        except Exception as error:  # urllib's, the socket's, or torch's own for a wrong check sum
             raise _unreachable(path.name, url, error) from error
     return path
 
