@@ -51,7 +51,8 @@ from maskwright.records import replacing
 from maskwright.settings import Budget
 from maskwright.tiling import Tiles
 from maskwright.training.callbacks import Callback
-from maskwright.training.loop import Outcome, fit
+from maskwright.training.job import Outcome
+from maskwright.training.loop import fit
 from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
 

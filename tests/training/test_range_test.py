@@ -1,6 +1,7 @@
 import copy
 import itertools
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 
 from maskwright.devices import DeviceSettings
 from maskwright.settings import Budget, OptimizerSettings, TrainingSettings
+from maskwright.training.job import Job
 from maskwright.training.loop import fit
 from maskwright.training.range_test import HIGHEST, LOWEST, RangeTest, range_test, read, smooth
 
@@ -48,7 +50,7 @@ def bowl(curvatures, name="sgd", noise=0.0):
     def loss(logits, labels, weights):
         return logits.square().sum() / 2 + 0.01 + noise * torch.randn(())
 
-    return SimpleNamespace(
+    return Job(
         network=Bowl(curvatures),
         crops=Everywhere(),
         finish=lambda batch, device: (torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1), None),
@@ -56,9 +58,10 @@ def bowl(curvatures, name="sgd", noise=0.0):
         settings=TrainingSettings(
             budget=Budget(steps=1), optimizer=OptimizerSettings(name=name, momentum=0, weight_decay=0)
         ),
+        validation=None,
         device=DeviceSettings(),
+        folder=Path(),
         seed=0,
-        workers=0,
     )
 
 

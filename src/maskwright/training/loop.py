@@ -6,61 +6,20 @@ anywhere and resumed equals the uninterrupted one, on a CPU bit for bit.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
-import torch
-from torch import Tensor
-
-from maskwright.data.dataset import Crops, Finish
-from maskwright.data.randomness import number
-from maskwright.devices import DeviceSettings, lay_channels_last
 from maskwright.errors import CheckpointError, TrainingError
-from maskwright.losses import Loss, supervised
 from maskwright.model import UNet
-from maskwright.settings import TrainingSettings
-from maskwright.training import checkpoint, optimisers
+from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import Callback, History, HistoryRow, StepNews
-from maskwright.training.machine import batches, fabric_for, formatted, interruptible, threads
+from maskwright.training.job import Job, Outcome
+from maskwright.training.machine import batches, interruptible, threads
 from maskwright.training.pace import Clock, Pace, total_steps
-from maskwright.training.stages import Stages, by_level
+from maskwright.training.stages import Stages
 from maskwright.training.state import Progress, State
-from maskwright.training.supervision import cropped, finest
-from maskwright.training.validation import Validation
-
-
-@dataclass
-class Job:
-    """All that one training needs."""
-
-    network: UNet
-    crops: Crops
-    finish: Finish
-    loss: Loss
-    validation: Validation | None
-    settings: TrainingSettings
-    device: DeviceSettings
-    folder: Path
-    seed: int
-    workers: int = 0
-    seconds_used: float = 0.0
-    """Of a budget in minutes, before the loop began."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A trained network: weights by name, how they scored, and why training ended."""
-
-    weights: dict[str, Tensor]
-    score: float | None
-    reason: str
-    finished: bool
-    steps: int
-    seconds: float
-    history: list[HistoryRow] = field(default_factory=list)
+from maskwright.training.step import Step
 
 
 def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -> Outcome:
@@ -70,17 +29,13 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
         TrainingError: the loss is no longer a number.
         CheckpointError: there is nothing to resume.
     """
-    fabric = fabric_for(job.device)
-    saved = checkpoint.load(job.folder / checkpoint.NAME, fabric.device) if resume else None
-    if job.device.channels_last:
-        lay_channels_last(job.network)
-    optimizer = optimisers.build(job.network, job.settings.optimizer, by_level=by_level(job.settings))
-    network, optimizer = fabric.setup(job.network, optimizer)
-    state = _state(job, network.module, optimizer, rows=saved["rows"] if saved else 0)
+    learn = Step(job)
+    saved = checkpoint.load(job.folder / checkpoint.NAME, learn.device) if resume else None
+    state = _state(job, learn, rows=saved["rows"] if saved else 0)
     if saved:
         state.restore(saved)
     progress, clock = state.progress, state.clock
-    stages = Stages(job.settings, network.module, optimizer)
+    stages = Stages(job.settings, learn.network, learn.optimizer)
     validations, patience = job.settings.validation.times, job.settings.validation.patience
     _tell(callbacks, "started", _about(job, progress))
 
@@ -88,27 +43,17 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
     reason = "the budget was used" if progress.pace.done else ""
     with interruptible() as interrupted, threads(job.device.threads):
         for batch in () if reason else batches(job.crops, progress.pace.step, job.workers, job.device):
-            torch.manual_seed(number(job.seed, "dropout", batch.step))
             rate = stages.steer(progress)
-            images, labels, weights = job.finish(batch, fabric.device)
-            outputs = network(formatted(images, job.device))
-            logits = finest(outputs)
-            labels, weights = cropped(labels, weights, logits.shape[-2:])
-            loss = supervised(job.loss, outputs, labels, weights)
-            fabric.backward(loss)
-            if job.settings.optimizer.clip:
-                fabric.clip_gradients(network, optimizer, max_norm=job.settings.optimizer.clip)
-            optimizer.step()
-            optimizer.zero_grad()
-            if not math.isfinite(value := float(loss.detach())):  # a GPU waits here; the next batch is being read
-                reason = _lost(value, progress, callbacks)
+            stepped = learn(batch)
+            if not math.isfinite(stepped.loss):
+                reason = _lost(stepped.loss, progress, callbacks)
                 break
-            progress.count(value, logits, labels)
+            progress.count(*stepped)
             progress.pace.step += 1
-            state.average.update(network.module, progress.pace.step)
+            state.average.update(learn.network, progress.pace.step)
             clock.tick()
 
-            asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, value)))
+            asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss)))
             reason = _reason_to_end(progress, clock, asked=asked, interrupted=interrupted.is_set())
             if progress.due(validations) or (reason and reason != "interrupted"):
                 _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
@@ -135,13 +80,13 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
     )
 
 
-def _state(job: Job, network: UNet, optimizer: torch.optim.Optimizer, rows: int) -> State:
+def _state(job: Job, learn: Step, rows: int) -> State:
     """Everything at its beginning, but so many rows of the history kept."""
     minutes = job.settings.budget.minutes
     return State(
-        network=network,
-        average=Average(network, job.settings.ema),
-        optimizer=optimizer,
+        network=learn.network,
+        average=Average(learn.network, job.settings.ema),
+        optimizer=learn.optimizer,
         progress=Progress(Pace(total_steps(job.settings.budget, job.crops.steps_per_epoch))),
         clock=Clock(minutes and minutes * 60, used_before=job.seconds_used),
         history=History(job.folder / "history.jsonl", rows),

@@ -27,7 +27,7 @@ from maskwright.model.sizes import geometry
 from maskwright.modelfile import Description
 from maskwright.plan import Plan
 from maskwright.training import checkpoint
-from maskwright.training.loop import Job, Outcome
+from maskwright.training.job import Job, Outcome
 from maskwright.training.validation import Validation
 
 ENCODER_WEIGHTS = "encoder_weights.json"

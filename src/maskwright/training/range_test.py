@@ -3,18 +3,15 @@
 import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
-import torch
 
-from maskwright.data.randomness import number
-from maskwright.devices import lay_channels_last
-from maskwright.losses import supervised
 from maskwright.records import Record
 from maskwright.training import optimisers
-from maskwright.training.loop import Job
-from maskwright.training.machine import batches, fabric_for, formatted, threads
-from maskwright.training.supervision import cropped, finest
+from maskwright.training.job import Job
+from maskwright.training.machine import batches, threads
+from maskwright.training.step import Step
 
 LOWEST, HIGHEST = 1e-7, 10.0
 STEPS, FEWEST = 100, 40
@@ -65,25 +62,12 @@ def range_test(
     rates = [LOWEST * (HIGHEST / LOWEST) ** (i / (steps - 1)) for i in range(steps)]
     losses: list[float] = []
     settings = job.settings.optimizer
-    fabric = fabric_for(job.device)
-    copied = copy.deepcopy(job.network)
-    if job.device.channels_last:
-        lay_channels_last(copied)
-    network, optimizer = fabric.setup(copied, optimisers.build(copied, settings))
+    whole = job.settings.model_copy(update={"stages": ()})
+    learn = Step(replace(job, network=copy.deepcopy(job.network), settings=whole))
     with threads(job.device.threads):
         for rate, batch in zip(rates, batches(job.crops, 0, job.workers, job.device), strict=False):
-            torch.manual_seed(number(job.seed, "dropout", batch.step))
-            optimisers.set_rate(optimizer, rate / settings.lr)
-            images, labels, weights = job.finish(batch, fabric.device)
-            outputs = network(formatted(images, job.device))
-            labels, weights = cropped(labels, weights, finest(outputs).shape[-2:])
-            loss = supervised(job.loss, outputs, labels, weights)
-            fabric.backward(loss)
-            if settings.clip:
-                fabric.clip_gradients(network, optimizer, max_norm=settings.clip)
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(float(loss.detach()))
+            optimisers.set_rate(learn.optimizer, rate / settings.lr)
+            losses.append(learn(batch).loss)
             if progress:
                 progress(len(losses), steps)
             if _diverged(smooth(losses, steps)):
