@@ -13,7 +13,7 @@ from maskwright.settings import (
 
 @pytest.mark.parametrize("parts", [{}, {"epochs": 2, "minutes": 3}, {"epochs": 1, "steps": 1}])
 def test_exactly_one_budget_is_stated(parts):
-    with pytest.raises(SettingError, match="exactly one of epochs, minutes and steps"):
+    with pytest.raises(SettingError, match="exactly one of epochs, minutes, steps and settled"):
         Budget.read(parts)
 
 

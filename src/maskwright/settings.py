@@ -68,15 +68,19 @@ class Budget(Record):
     minutes: float | None = Field(None, gt=0, allow_inf_nan=False)
     """From reading the data to the model file."""
     steps: int | None = Field(None, gt=0)
+    settled: Literal[True] | None = None
+    """True: until the smoothed validation score has stopped rising; then the rate falls, and training ends."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(part is not None for part in (self.epochs, self.minutes, self.steps)) != 1:
-            raise ValueError("state exactly one of epochs, minutes and steps")
+        if sum(value is not None for _, value in self) != 1:
+            raise ValueError("state exactly one of epochs, minutes, steps and settled")
         return self
 
     def __str__(self) -> str:
         name, value = next((n, v) for n, v in self if v is not None)
+        if name == "settled":
+            return "as long as the validation score rises"
         return f"{value:.10g} {name if value != 1 else name.removesuffix('s')}"
 
 
@@ -98,6 +102,8 @@ class ValidationSettings(Record):
 
     times: int = Field(10, ge=1)
     """Validations, spread evenly; the last is at the end."""
+    every: int | None = Field(None, ge=1)
+    """Steps from one validation to the next, instead of so many times; the last is at the end all the same."""
     images: int = Field(64, ge=1)
     """At most so many validation images, the same each time."""
     keep: Literal["score", "loss"] = "score"
@@ -124,7 +130,12 @@ class TrainingSettings(Record):
     """How often `last.ckpt` is written."""
 
     @model_validator(mode="after")
-    def _below(self) -> Self:
+    def _fits(self) -> Self:
+        if self.budget.settled and (self.stages or self.schedule.name == "plateau" or self.validation.every is None):
+            raise ValueError(
+                "a training until the score has settled has one stage, a schedule that falls by itself (not plateau), "
+                "and validates after a number of steps (validation.every). Or state its length: steps, epochs, minutes"
+            )
         low, top = self.schedule.low_momentum, self.optimizer.momentum
         if low is not None and low > top:
             raise ValueError(f"schedule.low_momentum ({low:g}) must not be above optimizer.momentum ({top:g})")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskwright.settings import Budget
-from maskwright.training.pace import Clock, Pace, total_steps
+from maskwright.settings import Budget, ScheduleSettings, TrainingSettings, ValidationSettings
+from maskwright.training.pace import Clock, Pace, pace_of
 
 
 @given(total=st.integers(1, 500))
@@ -67,11 +67,40 @@ def test_a_pace_comes_back_from_a_checkpoint(total, step, left):
     assert Pace(**pace.state()) == pace
 
 
+def of(steps_per_epoch, **budget):
+    """The pace of a training with that budget."""
+    settings = TrainingSettings(
+        budget=Budget(**budget), schedule=ScheduleSettings(warmup=0.2), validation=ValidationSettings(every=10)
+    )
+    return pace_of(settings, steps_per_epoch)
+
+
+def test_with_an_open_end_the_pace_rises_to_the_top_of_the_schedule_and_stays_there_until_it_is_closed():
+    pace = of(10, settled=True)
+    seen = []
+    for _ in range(1000):
+        seen.append(pace.progress)
+        pace.step += 1
+        assert not pace.done
+    assert seen == sorted(seen)
+    assert seen[0] == 0
+    assert seen[100] == pytest.approx(0.1)
+    assert seen[200:] == [0.2] * 800
+
+    assert Pace(**pace.state()) == pace
+    pace.resize(300)
+    assert pace.progress == pytest.approx(0.2)
+    pace.step += 150
+    assert pace.progress == pytest.approx(0.6)
+    pace.step += 150
+    assert pace.done
+
+
 def test_a_budget_gives_the_number_of_steps():
-    assert total_steps(Budget(steps=77), 10) == 77
-    assert total_steps(Budget(epochs=3), 10) == 30
-    assert total_steps(Budget(epochs=0.25), 10) == 2
-    assert total_steps(Budget(epochs=0.001), 10) == 1
+    assert of(10, steps=77).total == 77
+    assert of(10, epochs=3).total == 30
+    assert of(10, epochs=0.25).total == 2
+    assert of(10, epochs=0.001).total == 1
 
 
 class Machine:
@@ -82,7 +111,7 @@ class Machine:
         self.seconds, self.times = seconds, times
         self.step, self.validation, self.checkpoint = step, validation, checkpoint
         self.clock = Clock(seconds, used_before=started_late, now=lambda: self.time)
-        self.pace = Pace(total_steps(Budget(minutes=seconds / 60), 100))
+        self.pace = of(100, minutes=seconds / 60)
         self.validations = 0
 
     def run(self):

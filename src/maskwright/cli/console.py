@@ -206,6 +206,10 @@ class TrainingLines:
             f"mean IoU {row.val_score:.4f}{' (best so far)' if row.best else ''}"
         )
 
+    def noted(self, text: str) -> None:
+        """What was decided."""
+        console.print(text, soft_wrap=True)
+
     def warned(self, text: str) -> None:
         """The warning."""
         errors.print(f"[yellow]Warning:[/] {text}", soft_wrap=True)
@@ -234,7 +238,8 @@ class TrainingBar(TrainingLines):
 
     def stepped(self, news: Any) -> None:
         """Move the bar."""
-        self._bars.update(self._task, completed=news.step / max(1, news.total), description=line(news))
+        done = news.step / max(1, news.total) if news.total is not None else None
+        self._bars.update(self._task, total=None if done is None else 1.0, completed=done, description=line(news))
 
     def ended(self, reason: str) -> None:
         """Take the bar away."""

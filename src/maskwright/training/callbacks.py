@@ -29,7 +29,8 @@ class StepNews(Record):
     """After a step."""
 
     step: int
-    total: int
+    total: int | None
+    """None: the end is still open."""
     epoch: float
     loss: float
     images_per_second: float
@@ -50,6 +51,9 @@ class Callback(Protocol):
     def validated(self, row: HistoryRow) -> None:
         """After each validation."""
 
+    def noted(self, text: str) -> None:
+        """Something has been decided while training."""
+
     def warned(self, text: str) -> None:
         """Something a person should know; training goes on."""
 
@@ -67,6 +71,9 @@ class Listener:
         """Nothing."""
 
     def validated(self, row: HistoryRow) -> None:
+        """Nothing."""
+
+    def noted(self, text: str) -> None:
         """Nothing."""
 
     def warned(self, text: str) -> None:

@@ -9,7 +9,7 @@ from maskwright.errors import CheckpointError
 from maskwright.records import replacing
 
 NAME: Final = "last.ckpt"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

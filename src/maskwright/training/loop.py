@@ -11,12 +11,14 @@ from typing import Any, cast
 
 from maskwright.errors import CheckpointError, TrainingError
 from maskwright.model import UNet
+from maskwright.settings import Budget
 from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import Callback, History, HistoryRow, StepNews
 from maskwright.training.job import Job, Outcome
 from maskwright.training.machine import batches, interruptible, threads
-from maskwright.training.pace import Clock, Pace, total_steps
+from maskwright.training.pace import Clock, pace_of
+from maskwright.training.settling import falling_steps, settled
 from maskwright.training.stages import Stages
 from maskwright.training.state import Progress, State
 from maskwright.training.step import Step
@@ -36,7 +38,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
         state.restore(saved)
     progress, clock = state.progress, state.clock
     stages = Stages(job.settings, learn.network, learn.optimizer)
-    validations, patience = job.settings.validation.times, job.settings.validation.patience
+    validation, patience = job.settings.validation, job.settings.validation.patience
     _tell(callbacks, "started", _about(job, progress))
 
     saved_at = clock.elapsed
@@ -54,9 +56,11 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
             clock.tick()
 
             asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss)))
-            reason = _reason_to_end(progress, clock, asked=asked, interrupted=interrupted.is_set())
-            if progress.due(validations) or (reason and reason != "interrupted"):
+            reason = _reason_to_end(job.settings.budget, progress, clock, asked=asked, interrupted=interrupted.is_set())
+            if progress.due(validation) or (reason and reason != "interrupted"):
                 _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
+                if progress.pace.held_at is not None and settled(progress.scores):
+                    _tell(callbacks, "noted", _closed(progress))
                 if patience and progress.without_gain >= patience:
                     reason = reason or f"no better {job.settings.validation.keep} in {patience} validations"
             if reason or clock.elapsed - saved_at >= job.settings.checkpoint_seconds:
@@ -65,7 +69,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
                 clock.rest()
             if reason:
                 break
-            if progress.pace.step % 10 == 1 and clock.correct(progress.pace, validations - progress.validations):
+            if progress.pace.step % 10 == 1 and clock.correct(progress.pace, validation.times - progress.validations):
                 clock.rest()
     _tell(callbacks, "ended", reason)
     best = progress.best is not None
@@ -87,18 +91,30 @@ def _state(job: Job, learn: Step, rows: int) -> State:
         network=learn.network,
         average=Average(learn.network, job.settings.ema),
         optimizer=learn.optimizer,
-        progress=Progress(Pace(total_steps(job.settings.budget, job.crops.steps_per_epoch))),
+        progress=Progress(pace_of(job.settings, job.crops.steps_per_epoch)),
         clock=Clock(minutes and minutes * 60, used_before=job.seconds_used),
         history=History(job.folder / "history.jsonl", rows),
     )
 
 
-def _reason_to_end(progress: Progress, clock: Clock, *, asked: bool, interrupted: bool) -> str:
+def _reason_to_end(budget: Budget, progress: Progress, clock: Clock, *, asked: bool, interrupted: bool) -> str:
     if interrupted:
         return "interrupted"
-    if progress.pace.done or clock.is_over():
+    if progress.pace.done:
+        return "the score has settled" if budget.settled else "the budget was used"
+    if clock.is_over():
         return "the budget was used"
     return "a callback asked for it" if asked else ""
+
+
+def _closed(progress: Progress) -> str:
+    """The end is near: from now on the rate falls. Says so."""
+    reached, step = max(progress.scores), progress.pace.step
+    progress.pace.resize(falling_steps(step))
+    return (
+        f"The validation score has settled (mean IoU {reached:.4f}, step {step}): {falling_steps(step)} more steps, "
+        "at a falling rate."
+    )
 
 
 def _lost(value: float, progress: Progress, callbacks: Sequence[Callback]) -> str:
@@ -115,6 +131,7 @@ def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback
     """Score the averaged weights, keep them if they are the best, and write the row down."""
     progress, clock = state.progress, state.clock
     before = clock.elapsed
+    progress.validated_at = progress.pace.step
     progress.validations = max(progress.validations + 1, int(progress.pace.progress * job.settings.validation.times))
     found: dict[str, Any] = {}
     if job.validation is not None:
@@ -147,7 +164,7 @@ def _keep(write: Callable[[], None], callbacks: Sequence[Callback]) -> None:
 
 def _about(job: Job, progress: Progress) -> dict[str, Any]:
     return {
-        "steps": progress.pace.total,
+        "steps": None if progress.pace.held_at is not None else progress.pace.total,
         "steps_per_epoch": job.crops.steps_per_epoch,
         "parameters": sum(p.numel() for p in job.network.parameters()),
         "device": job.device.name,
@@ -157,12 +174,13 @@ def _about(job: Job, progress: Progress) -> dict[str, Any]:
 
 def _news(job: Job, progress: Progress, clock: Clock, loss: float) -> StepNews:
     each = clock.step_seconds
-    left = (progress.pace.total - progress.pace.step) * each if each else None
+    total = None if progress.pace.held_at is not None else progress.pace.total
+    left = (total - progress.pace.step) * each if each and total is not None else None
     if left is not None and clock.seconds is not None:
         left = max(0.0, clock.seconds - clock.elapsed)
     return StepNews(
         step=progress.pace.step,
-        total=progress.pace.total,
+        total=total,
         epoch=progress.pace.step / job.crops.steps_per_epoch,
         loss=loss,
         images_per_second=job.crops.sampling.batch / each if each else 0.0,

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from maskwright.settings import Budget
+from maskwright.settings import TrainingSettings
 
 WARM_STEPS = 3
 """The first steps allocate memory and choose algorithms: they tell nothing of the rest."""
 MEASURED_STEPS = 8
+OPEN_STEPS = 1000
+"""Length of the training whose warm-up one without an end has."""
 
 
 @dataclass
@@ -25,21 +27,25 @@ class Pace:
     step: int = 0
     base_step: int = 0
     base_progress: float = 0.0
+    held_at: float | None = None
+    """While the end is open: the progress that is reached after `total` steps, and then stays until `resize`."""
 
     @property
     def progress(self) -> float:
         """Share of the training that is done, 0 … 1."""
         share = (self.step - self.base_step) / max(1, self.total - self.base_step)
+        if self.held_at is not None:
+            return self.held_at * min(1.0, share)
         return min(1.0, self.base_progress + (1 - self.base_progress) * share)
 
     @property
     def done(self) -> bool:
         """Whether no step is left."""
-        return self.step >= self.total
+        return self.held_at is None and self.step >= self.total
 
     def resize(self, left: int) -> None:
         """From here on, so many steps are left."""
-        self.base_progress, self.base_step = self.progress, self.step
+        self.base_progress, self.base_step, self.held_at = self.progress, self.step, None
         self.total = self.step + max(0, left)
 
     def state(self) -> dict[str, Any]:
@@ -109,10 +115,14 @@ class Clock:
         return 1.25 * self.validation_seconds + 1.5 + 0.5 * (self.step_seconds or 0.0)
 
 
-def total_steps(budget: Budget, steps_per_epoch: int) -> int:
-    """Steps of the whole training; for minutes a first guess, corrected once steps have been measured."""
+def pace_of(settings: TrainingSettings, steps_per_epoch: int) -> Pace:
+    """The pace at the start. For minutes the number of steps is a first guess, corrected once some have been measured.
+
+    With an open end the rate rises as in a training of `OPEN_STEPS`, and then stays at its top.
+    """
+    budget, schedule = settings.budget, settings.schedule
+    if budget.settled:
+        return Pace(max(1, round(schedule.warmup * OPEN_STEPS)), held_at=schedule.warmup)
     if budget.steps is not None:
-        return budget.steps
-    if budget.epochs is not None:
-        return max(1, round(budget.epochs * steps_per_epoch))
-    return 10_000
+        return Pace(budget.steps)
+    return Pace(10_000 if budget.epochs is None else max(1, round(budget.epochs * steps_per_epoch)))

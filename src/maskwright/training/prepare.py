@@ -43,6 +43,11 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
     Raises:
         SettingError: the schedule follows the validation loss, and there is nothing to validate on.
     """
+    if decided.training.budget.settled and not samples.part("val"):
+        raise SettingError(
+            "Training until the validation score has settled takes images to validate on, and none is set aside. Name "
+            "some with --val, or say how long: --minutes, --epochs."
+        )
     if decided.training.schedule.name == "plateau" and not samples.part("val"):
         raise SettingError(
             "The plateau schedule follows the validation loss, and no image is set aside to validate on. Name some "

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from maskwright.metrics import confusion_matrix, pixel_accuracy
 from maskwright.model import UNet
-from maskwright.settings import TrainingSettings
+from maskwright.settings import TrainingSettings, ValidationSettings
 from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import History
@@ -39,12 +39,21 @@ class Progress:
     loss_count: int = 0
     accuracy_sum: float = 0.0
     accuracy_count: int = 0
-    score: float | None = None
-    """Of the last validation."""
+    scores: list[float] = field(default_factory=list)
+    """Of all validations."""
+    validated_at: int = 0
+    """The step of the last validation."""
 
-    def due(self, times: int) -> bool:
-        """Whether the next of so many validations has come."""
-        return self.pace.progress * times >= self.validations + 1 - 1e-9
+    @property
+    def score(self) -> float | None:
+        """Of the last validation."""
+        return self.scores[-1] if self.scores else None
+
+    def due(self, settings: ValidationSettings) -> bool:
+        """Whether the next validation has come."""
+        if settings.every is not None:
+            return self.pace.step - self.validated_at >= settings.every or self.pace.done
+        return self.pace.progress * settings.times >= self.validations + 1 - 1e-9
 
     def count(self, loss: float, logits: Tensor, labels: Tensor) -> None:
         """Take in a step's loss, and now and then its accuracy."""
@@ -72,7 +81,7 @@ class Progress:
 
     def judge(self, score: ValidationScore, average: Average, settings: TrainingSettings) -> bool:
         """Keep the averaged weights if they are the best so far; whether they are."""
-        self.score = score.mean_iou
+        self.scores.append(score.mean_iou)
         if settings.schedule.name == "plateau":
             self.plateau.saw(score.loss, settings.schedule)
         by_loss = settings.validation.keep == "loss"
