@@ -119,6 +119,8 @@ def tiny():
             "model.stem": 1,
             "model.depth": 2,
             "model.base": 8,
+            "model.decoder_convolutions": 1,
+            "device.channels_last": False,  # nothing is left to measure
             "optimizer.lr": 0.02,
             "optimizer.side_lr": 0.01,
             "sampling.crop": [32, 32],

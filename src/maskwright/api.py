@@ -24,7 +24,7 @@ from maskwright.data.index import index
 from maskwright.data.names import page_path
 from maskwright.data.sample import Samples
 from maskwright.data.survey import Asked, survey
-from maskwright.devices import choose, cores
+from maskwright.devices import DeviceSettings, choose, cores, demand_here, is_here
 from maskwright.errors import CheckpointError, DataError, MaskwrightError, SettingError
 from maskwright.evaluation import Scores
 from maskwright.evaluation import evaluate as score
@@ -55,6 +55,7 @@ from maskwright.training.job import Outcome
 from maskwright.training.loop import fit
 from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
+from maskwright.training.trial import trial
 
 __all__ = [
     "Diagnosis", "Inspection", "Run", "Written", "build", "clean", "diagnose", "evaluate", "find_lr", "inspect",
@@ -154,7 +155,8 @@ def plan(
     *,
     minutes: float | None = None,
     epochs: float | None = None,
-    device: str = "auto",
+    memory: float | None = None,
+    device: str | DeviceSettings = "auto",
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     recipe: str | Path | Recipe | None = None,
@@ -162,11 +164,13 @@ def plan(
 ) -> Plan:
     """The plan for a folder, without training: every setting with its reason.
 
+    device: as for `train`; or the settings of a device that is elsewhere, as `devices.elsewhere` makes them: what steps
+        cost is then estimated, not measured.
     recipe: a recipe to follow, by name or as a `.yaml` file; everything is then as it says.
     """
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, **inspection)
-    return _decided(seen, None, followed, _budget(minutes, epochs), device, seed, settings or {})
+    return _decided(seen, None, followed, _budget(minutes, epochs), memory, device, seed, settings or {})
 
 
 def train(
@@ -175,6 +179,7 @@ def train(
     out: str | Path | None = None,
     minutes: float | None = None,
     epochs: float | None = None,
+    memory: float | None = None,
     device: str = "auto",
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
@@ -188,7 +193,9 @@ def train(
     """Train a model on a folder of images and masks.
 
     out: the run's folder, which must not exist or be empty; a new one under `runs/` if not given.
-    minutes, epochs: the budget; minutes count from reading the data to the model file.
+    minutes, epochs: the budget; minutes count from reading the data to the model file. Without one, training goes on
+        until the validation score has settled.
+    memory: gigabytes (10⁹ bytes) that training may take, on the device.
     settings: values of the plan by dotted key, e.g. {"model.depth": 3}.
     plan: a whole plan to follow instead of deciding one.
     recipe: a recipe to follow, by name or as a `.yaml` file (`maskwright recipes` lists them).
@@ -201,7 +208,7 @@ def train(
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
-    decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, settings or {})
+    decided = _decided(seen, plan, followed, _budget(minutes, epochs), memory, device, seed, settings or {})
     decided = housed(folder, seen.samples, decided)
     folder.mkdir(parents=True, exist_ok=True)
     seen.samples.save(folder / "samples.json")
@@ -218,6 +225,7 @@ def find_lr(
     out: str | Path | None = None,
     minutes: float | None = None,
     epochs: float | None = None,
+    memory: float | None = None,
     device: str = "auto",
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
@@ -239,7 +247,7 @@ def find_lr(
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
-    decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, settings or {})
+    decided = _decided(seen, plan, followed, _budget(minutes, epochs), memory, device, seed, settings or {})
     decided = housed(folder, seen.samples, decided)
     decided.save(folder / "plan.yaml")
     if planned:
@@ -453,18 +461,21 @@ def _decided(
     plan: Plan | None,
     recipe: Recipe | None,
     budget: Budget | None,
-    device: str,
+    memory: float | None,
+    device: str | DeviceSettings,
     seed: int,
     wishes: Mapping[str, Any],
 ) -> Plan:
     """The plan that was given, with the wishes in it, or the recipe's, or a new one."""
-    options: dict[str, Any] = {"budget": budget, "device": choose(device), "seed": seed, "wishes": wishes}
+    where = device if isinstance(device, DeviceSettings) else choose(device)
+    options: dict[str, Any] = {"budget": budget, "device": where, "seed": seed, "wishes": wishes}
     if plan is not None:
-        decided = plan.with_wishes(wishes)
+        decided = plan.with_wishes(wishes) if device == "auto" else plan.with_wishes({**wishes, "device": where})
+        demand_here(decided.device)
     elif recipe is not None:
         decided = follow(recipe, seen.fingerprint, **options)
     else:
-        decided = decide(seen.fingerprint, **options)
+        decided = decide(seen.fingerprint, memory=memory, measure=trial if is_here(where) else None, **options)
     demand_fitting(decided, seen.fingerprint)
     return decided
 

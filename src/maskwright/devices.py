@@ -58,6 +58,34 @@ def choose(name: str = "auto") -> DeviceSettings:
     return DeviceSettings(name=name, threads=min(cores(), torch.get_num_threads()) if kind == "cpu" else None)
 
 
+def elsewhere(target: Literal["cpu", "gpu"]) -> DeviceSettings:
+    """The settings for a kind of device: that of this machine if it has one, or else of one that is usual."""
+    if target == "cpu":
+        return choose("cpu")
+    here = choose()
+    return (
+        here if here.accelerator != "cpu" else DeviceSettings(name="cuda", precision="bf16-mixed", channels_last=True)
+    )
+
+
+def is_here(device: DeviceSettings) -> bool:
+    """Whether this machine has such a device."""
+    return device.accelerator in available()
+
+
+def demand_here(device: DeviceSettings) -> None:
+    """Nothing, if this machine has such a device.
+
+    Raises:
+        SettingError: it has none.
+    """
+    if not is_here(device):
+        raise SettingError(
+            f"The plan is for {device.name}, and this machine has only: {', '.join(available())}. Run it where there "
+            "is one, or with --device cpu."
+        )
+
+
 def lay_channels_last(network: nn.Module) -> None:
     """Let the network's kernels lie in memory as images that are stored pixel by pixel want them."""
     cast("Any", network).to(memory_format=torch.channels_last)  # torch's stubs disagree from version to version

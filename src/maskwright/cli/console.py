@@ -121,6 +121,8 @@ def print_plan(plan: "Plan") -> None:
     for key, reason in plan.reasons.items():
         table.add_row(key, _short(plan, key), reason)
     console.print(table)
+    for one in plan.measured:
+        console.print(f"  {one}", soft_wrap=True)
 
 
 def _short(plan: "Plan", key: str) -> str:

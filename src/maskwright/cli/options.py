@@ -40,6 +40,12 @@ Minutes = Annotated[
 Epochs = Annotated[
     float | None, typer.Option(help="Budget: how often every image is seen.", min=0.001, show_default=False)
 ]
+Memory = Annotated[
+    float | None,
+    typer.Option(
+        help="Gigabytes that training may take: of the machine's memory, or of the GPU's.", min=0.1, show_default=False
+    ),
+]
 Recipe = Annotated[
     str | None,
     typer.Option(

@@ -1,7 +1,7 @@
 """maskwright plan DATA."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from maskwright.cli.options import (
     Fold,
     Folds,
     Groups,
+    Memory,
     Minutes,
     Recipe,
     Settings,
@@ -39,18 +40,31 @@ def plan(
         Path | None, typer.Option(help="Write the plan to this .yaml file, to edit and follow.", show_default=False)
     ] = None,
     device: Device = "auto",
+    memory: Memory = None,
+    target: Annotated[
+        Literal["cpu", "gpu"] | None,
+        typer.Option(
+            help="Plan for this kind of device, which may be elsewhere: costs are then estimated.", show_default=False
+        ),
+    ] = None,
     recipe: Recipe = None,
 ) -> None:
     """Decide a plan without training: every setting with its reason."""
     wishes = settings_of(settings)
     if out is not None and out.exists():
         raise SettingError(f"{out} is there already, perhaps edited. Give another --out, or remove it first.")
+    if target is not None and device != "auto":
+        raise SettingError("Give --device or --target, not both: a device is here, a target may be elsewhere.")
     from maskwright import api
+    from maskwright.devices import elsewhere
 
     with watching() as watch:
         parts = {"test": test, "val": val, "skip": skip, "groups": groups, "folds": folds, "fold": fold}
         seen = api.look(data, recipe, watch=watch, **parts)
-    decided = api.plan(seen, minutes=minutes, epochs=epochs, device=device, settings=wishes, recipe=recipe)
+    decided = api.plan(
+        seen, minutes=minutes, epochs=epochs, memory=memory, device=elsewhere(target) if target else device,
+        settings=wishes, recipe=recipe,
+    )  # fmt: skip
     print_inspection(seen)
     print_plan(decided)
     if out is not None:

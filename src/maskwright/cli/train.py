@@ -21,6 +21,7 @@ from maskwright.cli.options import (
     Fold,
     Folds,
     Groups,
+    Memory,
     Minutes,
     Recipe,
     Settings,
@@ -46,6 +47,7 @@ def train(
     ] = None,
     minutes: Minutes = None,
     epochs: Epochs = None,
+    memory: Memory = None,
     test: Test = [],  # noqa: B006  # typer copies it
     val: Val = [],  # noqa: B006
     skip: Skip = [],  # noqa: B006
@@ -81,6 +83,7 @@ def train(
         "out": out,
         "minutes": minutes,
         "epochs": epochs,
+        "memory": memory,
         "device": device,
         "seed": seed,
         "settings": wishes,
@@ -108,6 +111,7 @@ def _words(settings: list[str] | None, options: dict[str, Any]) -> list[str]:
     for name in (
         "minutes",
         "epochs",
+        "memory",
         "device",
         "seed",
         "plan",

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.data.sample import Sample, Samples
+from maskwright.data.shapes import thickness
 from maskwright.errors import DataError
 from maskwright.records import IGNORED, Record
 
@@ -35,6 +36,9 @@ class Fingerprint(Record):
     """Of the images, those that show the class."""
     ignored_share: float
     """Of all pixels."""
+    thickness: tuple[float | None, ...] = ()
+    """Of each class's structures, in pixels: the width of a strip with as much area and border. From some training
+    masks; None: in none of them."""
 
     @property
     def absent(self) -> list[str]:
@@ -76,6 +80,7 @@ def fingerprint(samples: Samples) -> Fingerprint:
         pixel_share=tuple((counts_NK.sum(axis=0) / max(1, counted)).tolist()),
         image_share=tuple((counts_NK > 0).mean(axis=0).tolist()),
         ignored_share=ignored / (counted + ignored),
+        thickness=thickness(samples, train),
     )
 
 

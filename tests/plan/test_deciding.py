@@ -1,12 +1,14 @@
 """The plan: a value and a reason for everything, and the user's wishes above all."""
 
+import re
+
 import pytest
 
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.devices import DeviceSettings
 from maskwright.errors import DataError, SettingError
 from maskwright.model.sizes import output_size
-from maskwright.plan import Plan, decide, demand_fitting
+from maskwright.plan import Cost, Plan, decide, demand_fitting, estimate
 from maskwright.settings import Budget
 
 CPU = DeviceSettings(threads=2)
@@ -61,6 +63,88 @@ def test_little_time_makes_steps_cheap_and_a_gpu_is_not_spared():
     assert slow.model == gpu.model
 
 
+def test_what_is_measured_decides_and_is_told():
+    """On a machine a hundred times as slow the network is smaller; the plan says what was measured."""
+    budget, seen = Budget(minutes=10), []
+
+    def slow(plan):
+        seen.append(plan)
+        return Cost(100 * estimate(plan).seconds, 10**9)
+
+    estimated = decide(STREET, budget=budget, device=CPU)
+    measured = decide(STREET, budget=budget, device=CPU, measure=slow)
+    assert measured.model.level_widths < estimated.model.level_widths
+    assert all(one.estimated for one in estimated.measured)
+    assert not any(one.estimated for one in measured.measured)
+    assert "estimated" in estimated.reasons["model"]
+    assert re.search(
+        r"widths 16 … 128.* s a step measured, about \d+ steps.*24 … 160.* from 220 steps", measured.reasons["model"]
+    )
+    assert len(seen) <= 5, "measuring is to take seconds"
+
+
+@pytest.mark.parametrize("faster", [False, True])
+def test_the_order_of_memory_is_the_faster_one(faster):
+    def machine(plan):
+        return Cost(estimate(plan).seconds * (0.8 if plan.device.channels_last == faster else 1.0), 0)
+
+    plan = decide(STREET, budget=Budget(minutes=4), device=CPU, measure=machine)
+    assert plan.device.channels_last == faster
+    assert "the other way" in plan.reasons["device"]
+    asked = decide(STREET, device=CPU, measure=machine, wishes={"device.channels_last": not faster})
+    assert asked.device.channels_last != faster
+    assert asked.reasons["device.channels_last"] == "as asked for"
+
+
+def test_where_nothing_is_left_to_choose_nothing_is_measured():
+    def never(plan):
+        raise AssertionError
+
+    wishes = {
+        "model.base": 8, "model.depth": 2, "model.stem": 1, "model.decoder_convolutions": 1, "preprocess.scale": 1,
+        "device.channels_last": True,
+    }  # fmt: skip
+    assert decide(fingerprint(), device=CPU, measure=never, wishes=wishes).measured == ()
+
+
+def test_little_memory_makes_batches_and_then_crops_smaller():
+    def machine(plan):
+        (height, width), batch = plan.sampling.crop, plan.sampling.batch
+        return Cost(0.01, 2000 * height * width * batch)
+
+    sizes = {}
+    for gigabytes in (4.0, 0.3, 0.08):
+        plan = decide(fingerprint(), memory=gigabytes, device=CPU, measure=machine)
+        sizes[gigabytes] = plan.sampling.batch, plan.sampling.crop[0]
+        assert machine(plan).bytes <= gigabytes * 1e9
+        assert plan.sampling.crop[0] % plan.model.stride == 0
+        assert plan.sampling.batch >= 2, "batch norm takes two"
+        assert f"{gigabytes:g} allowed" in plan.reasons["sampling"]
+    assert sizes == {4.0: (4, 256), 0.3: (2, 256), 0.08: (2, 128)}
+    with pytest.raises(SettingError, match=r"at least .* GB.*--memory"):
+        decide(fingerprint(), memory=0.001, device=CPU, measure=machine)
+
+
+def test_a_thin_class_keeps_the_grid_fine():
+    cracks = fingerprint(median=(512, 512), thickness=(60.0, 2.1))
+    plan = decide(cracks, budget=Budget(minutes=4), device=CPU)
+    assert plan.model.stem == 1
+    assert "foreground is 2.1 pixels wide" in plan.reasons["preprocess.scale"]
+    assert decide(fingerprint(median=(512, 512), thickness=(60.0, 9.0)), device=CPU).model.stem == 2
+
+
+def test_few_images_are_bent_in_colour_too():
+    assert decide(fingerprint(channels=3, train=12)).augment.elastic > 0
+    assert decide(fingerprint(channels=3, train=120)).augment.elastic == 0
+
+
+def test_without_a_budget_training_goes_on_until_the_score_has_settled():
+    plan = decide(fingerprint())
+    assert plan.training.budget == Budget(settled=True)
+    assert plan.training.validation.every >= 40 / 4
+    assert decide(fingerprint(val=0)).training.budget.steps
+
+
 def test_rare_classes_weigh_more_but_less_than_their_rarity():
     weights = decide(STREET).loss.class_weights
     assert weights is not None
@@ -109,6 +193,8 @@ def test_a_plan_of_other_data_is_refused():
 
 def test_a_crop_that_does_not_fit_a_valid_network_is_refused_before_training():
     wishes = {"model.padding": "valid", "model.stem": 1, "model.depth": 2, "sampling.crop": [64, 65]}
-    plan = decide(fingerprint(), device=CPU, wishes=wishes)
     with pytest.raises(DataError, match="nearest sizes that fit"):
-        demand_fitting(plan, fingerprint())
+        decide(fingerprint(), device=CPU, wishes=wishes)
+    plan = decide(fingerprint(), device=CPU, wishes={**wishes, "sampling.crop": [64, 64]})
+    with pytest.raises(DataError, match="nearest sizes that fit"):
+        demand_fitting(plan.with_settings({"sampling.crop": [64, 65]}), fingerprint())

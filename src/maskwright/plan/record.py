@@ -1,0 +1,57 @@
+"""The plan itself, a record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from maskwright.data.augment import Augment
+from maskwright.data.dataset import Sampling
+from maskwright.data.preprocess import Preprocess
+from maskwright.devices import DeviceSettings
+from maskwright.losses import LossSettings
+from maskwright.model import UNetRecord
+from maskwright.plan.costs import Measurement
+from maskwright.records import Record
+from maskwright.settings import TrainingSettings
+from maskwright.tiling import Tiles
+
+
+class Plan(Record):
+    """Everything that a training does, decided. Saved as `plan.yaml`, it can be edited and run again."""
+
+    recipe: str | None = None
+    """The recipe that was followed; None: decided."""
+    seed: int = 0
+    preprocess: Preprocess
+    model: UNetRecord
+    sampling: Sampling
+    augment: Augment
+    loss: LossSettings
+    training: TrainingSettings
+    tiles: Tiles
+    metrics: tuple[str, ...] = ()
+    """Contest scores that evaluation adds to the usual ones."""
+    device: DeviceSettings
+    reasons: dict[str, str] = {}
+    """Setting, or group of settings → why it is so."""
+    measured: tuple[Measurement, ...] = ()
+    """What was measured, or estimated, to decide it."""
+
+    def with_wishes(self, wishes: Mapping[str, Any]) -> "Plan":
+        """The plan with some settings replaced by the user's, and that noted as their reason.
+
+        Short forms are understood where only one setting can be meant: `optimizer.lr` is `training.optimizer.lr`.
+        """
+        full = {self._full(key): value for key, value in wishes.items()}
+        changed = self.with_settings(full)
+        return changed.model_copy(update={"reasons": {**self.reasons, **dict.fromkeys(full, "as asked for")}})
+
+    def full_keys(self, wishes: Mapping[str, Any]) -> set[str]:
+        """The full names of settings that may be given in short."""
+        return {self._full(key) for key in wishes}
+
+    def _full(self, key: str) -> str:
+        keys = self.keys()
+        if key in keys or key.startswith("loss.terms"):
+            return key
+        longer = [known for known in keys if known.endswith(f".{key}")]
+        return longer[0] if len(longer) == 1 else key

@@ -1,0 +1,138 @@
+"""The rules: what the data are → settings, each with its reason. EXPERIMENTS.md holds what each rule is worth."""
+
+import math
+from typing import Any, NamedTuple
+
+from maskwright.data.augment import Augment
+from maskwright.data.dataset import Sampling
+from maskwright.data.fingerprint import Fingerprint
+from maskwright.data.preprocess import Preprocess
+from maskwright.devices import DeviceSettings
+from maskwright.losses import LossSettings
+from maskwright.model import UNetRecord
+from maskwright.model.sizes import fitting_input
+from maskwright.settings import Budget, OptimizerSettings, ScheduleSettings, ValidationSettings
+from maskwright.tiling import Tiles
+
+WHOLE_IMAGE = 320 * 320
+"""Working pixels up to which a step sees whole images."""
+FEW = 30
+"""Images up to which they count as few: the paper's own set has 30."""
+
+
+class Why(NamedTuple):
+    """A decided value and its reason."""
+
+    value: Any
+    reason: str
+
+
+def sampling(f: Fingerprint, scale: float, record: UNetRecord, device: DeviceSettings) -> Why:
+    """What a step looks at: whole images where they are small, crops of them where they are large."""
+    height, width = f.median
+    whole = height * width * scale**2 <= WHOLE_IMAGE
+    most = 1024 if whole else 256
+
+    def fitted(size: float) -> int:
+        wanted = min(most, max(1, round(size * scale / record.stride)) * record.stride)
+        return fitting_input(record, wanted) if record.padding == "valid" else wanted
+
+    crop = fitted(height), fitted(width)
+    if device.accelerator == "cpu":
+        batch, why = 4, "a larger batch costs a CPU as much a crop, a small one gives more steps"
+    else:
+        batch, why = (
+            max(2, min(64, round(2**20 / (crop[0] * crop[1])))),
+            "about a million pixels a step keep a GPU busy",
+        )
+    times = max(1, round(height * width * scale**2 / (crop[0] * crop[1])))
+    seen = "whole images" if whole else "crops: large images are seen in parts"
+    return Why(Sampling(crop=crop, batch=batch, crops_per_image=times), f"{seen}; {why}")
+
+
+def steps_per_epoch(f: Fingerprint, sampling: Sampling) -> int:
+    """Steps in which every image is seen."""
+    return max(1, -(-f.train * sampling.crops_per_image // sampling.batch))
+
+
+def budget(f: Fingerprint) -> Why:
+    """How long to train where nobody said so."""
+    if f.val:
+        return Why(Budget(settled=True), "no time was stated: until the smoothed validation score has stopped rising")
+    return Why(Budget(steps=3000), "no time was stated, and there is nothing to validate on: 3000 steps")
+
+
+def optimizer() -> Why:
+    """The optimiser and its rates."""
+    settings = OptimizerSettings(name="muon", lr=6e-3, side_lr=3e-3, momentum=0.95)
+    return Why(settings, "in few steps muon learns more than AdamW")
+
+
+def schedule() -> Why:
+    """How the rate goes."""
+    return Why(ScheduleSettings(), "one-cycle spends most steps at a high rate and ends at none")
+
+
+def validation(budget: Budget, steps_per_epoch: int) -> Why:
+    """How often to validate."""
+    if budget.settled:
+        every = max(50, steps_per_epoch)
+        return Why(
+            ValidationSettings(every=every, images=32),
+            f"every {every} steps, an epoch or more: often enough to see the score settle",
+        )
+    if budget.epochs is not None:
+        times = max(1, min(50, round(budget.epochs)))
+        return Why(
+            ValidationSettings(times=times), "once an epoch" if times == budget.epochs else f"{times} times in all"
+        )
+    return Why(ValidationSettings(times=6, images=32), "six times, on at most 32 images: minutes are for learning")
+
+
+def preprocess(f: Fingerprint, scale: float) -> Why:
+    """Values by the mean and deviation of the training images; a channel that hardly varies is not blown up."""
+    std = tuple(max(value, 1e-3 * max(1.0, f.high - f.low)) for value in f.std)
+    record = Preprocess(channels=f.channels, dtype=f.dtype, scale=scale, mean=f.mean, std=std)
+    return Why(
+        record, f"{f.dtype} values {f.low:g} … {f.high:g}, normalised by the mean and deviation of the training images"
+    )
+
+
+def augment(f: Fingerprint) -> Why:
+    """How far crops are moved and changed. Few images bend too: Ronneberger et al. 2015 learn from 30 that way."""
+    few = f.train <= FEW
+    if f.channels == 3:
+        said = "colour images: an upright scene, flipped sideways, turned a little"
+        if few:
+            return Why(Augment(colour=0.1, elastic=4.0), f"{said}; and bent, as there are only {f.train}")
+        return Why(Augment(colour=0.1), said)
+    record = Augment(flip_vertical=True, rotate=180, scale=(0.8, 1.25), elastic=4.0)
+    return Why(record, "grey images: no side is up, so every turn and flip is likely; tissue bends")
+
+
+def loss(f: Fingerprint) -> Why:
+    """Cross-entropy and Dice; rare classes among many weigh more."""
+    shares = [share for share in f.pixel_share if share]
+    if len(f.classes) > 2 and max(shares) > 10 * min(shares):
+        # The square root tames 1/share: a class of 1 % would otherwise count a hundred times.
+        raw = [1 / math.sqrt(share) if share else 0.0 for share in f.pixel_share]
+        mean = sum(w * s for w, s in zip(raw, f.pixel_share, strict=True))
+        weights = tuple(round(w / mean, 3) for w in raw)
+        return Why(LossSettings(class_weights=weights), "rare classes weigh more, by the root of their share")
+    return Why(LossSettings(), "cross-entropy for every pixel, Dice for every class however small")
+
+
+def tiles(device: DeviceSettings) -> Why:
+    """How large images are predicted."""
+    window = (512, 512) if device.accelerator == "cpu" else (1024, 1024)
+    batch = 1 if device.accelerator == "cpu" else 4
+    return Why(Tiles(window=window, batch=batch), "larger images are predicted in windows")
+
+
+def memory_format(device: DeviceSettings, network: UNetRecord) -> Why:
+    """The device, and the order of memory that its width suits, until it is measured."""
+    if device.accelerator != "cpu":
+        return Why(device, "the fastest device present")
+    narrow = network.level_widths[0] <= 32
+    order = "narrow layers are faster pixel by pixel" if narrow else "wide layers are faster channel by channel"
+    return Why(device.model_copy(update={"channels_last": narrow}), f"no other device is present; {order}")
