@@ -128,9 +128,9 @@ def test_another_s_checkpoint_is_refused(path, other):
 
 
 def test_one_from_a_later_version_is_refused(path, state):
-    checkpoint.save(path, {**state, "version": 2})
+    checkpoint.save(path, {**state, "version": 3})
 
-    with pytest.raises(CheckpointError, match="has version 2, this Maskwright reads 1"):
+    with pytest.raises(CheckpointError, match="has version 3, this Maskwright reads 2"):
         checkpoint.load(path, CPU)
 
 
