@@ -35,7 +35,11 @@ Folds = Annotated[
 Fold = Annotated[int | None, typer.Option(help="Which of the folds validates now, from 0.", min=0, show_default=False)]
 Minutes = Annotated[
     float | None,
-    typer.Option(help="Budget: minutes from reading the data to the model file.", min=0.01, show_default=False),
+    typer.Option(
+        help="Budget: minutes from reading the data to the model file, of all folds together.",
+        min=0.01,
+        show_default=False,
+    ),
 ]
 Epochs = Annotated[
     float | None, typer.Option(help="Budget: how often every image is seen.", min=0.001, show_default=False)
