@@ -30,9 +30,14 @@ Groups = Annotated[
     ),
 ]
 Folds = Annotated[
-    int | None, typer.Option(help="In so many parts all images validate in turn.", min=2, show_default=False)
+    int | None,
+    typer.Option(
+        help="In so many parts all images validate in turn; all are trained, unless --fold names one.",
+        min=2,
+        show_default=False,
+    ),
 ]
-Fold = Annotated[int | None, typer.Option(help="Which of the folds validates now, from 0.", min=0, show_default=False)]
+Fold = Annotated[int | None, typer.Option(help="The one fold that validates, from 0.", min=0, show_default=False)]
 Minutes = Annotated[
     float | None,
     typer.Option(

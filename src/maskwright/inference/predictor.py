@@ -143,6 +143,7 @@ class Predictor:
                 total_KHW = logits_Khw.new_zeros(self.description.labels.count, *size)
             for rows in _bands(size[0]):
                 total_KHW[:, rows] += as_probabilities(enlarged_rows(logits_Khw, size, rows.start, rows.stop))
+            del logits_Khw  # the next member's take its room
         assert total_KHW is not None, "an ensemble has members"
         total_KHW /= len(self.members)
         labels = np.empty(size, np.uint8)
