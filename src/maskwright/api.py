@@ -567,7 +567,8 @@ def _run_folds(
         parts = [Scores.load(run / "scores-val.json") for run in runs[: n + 1]]
         record = record.with_folds([*record.done, line], parts)
         record.save(folder / crossing.NAME)
-        write_report(folder)
+        if not record.finished:
+            write_report(folder)
     assert record.pooled is not None, "all folds are done"
     said = {"scores": {"out-of-fold": _brief(record.pooled)}, "fingerprint": seen.fingerprint}
     ensembles.save(folder / "model.safetensors", [run / "model.safetensors" for run in runs], said)

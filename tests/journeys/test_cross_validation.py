@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from html.parser import HTMLParser
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -29,6 +31,21 @@ from maskwright.training.callbacks import Listener
 
 FOLDS = 3
 TEST = "img_0[01]*"
+CHARTS = "maskwright.evaluation.charts._svg"
+PLAIN = f"""
+import sys
+from unittest import mock
+from maskwright.cli import main
+with mock.patch("{CHARTS}", return_value="<svg></svg>"):
+    main()
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_charts():
+    """Charts have tests of their own, and drawing them would be most of the time."""
+    with mock.patch(CHARTS, return_value="<svg></svg>"):
+        yield
 
 
 def said(*words, code=0):
@@ -39,7 +56,7 @@ def said(*words, code=0):
 
 @pytest.fixture(scope="module")
 def settings(tiny):
-    return {**tiny, "model.base": 4, "training.budget": {"steps": 12}, "training.checkpoint_seconds": 0.0}
+    return {**tiny, "model.base": 4, "training.budget": {"steps": 12}}
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +144,30 @@ def test_the_command_line_tells_the_folds_and_what_they_say_together(shown):
     assert "one plan for all 3 folds" in Plan.load(out / "plan.yaml").reasons["preprocess"]
 
 
+class Tags(HTMLParser):
+    """A page in which every tag is closed, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in {"meta", "img", "br", "hr", "link", "input"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
 def test_the_report_leads_to_the_folds(whole):
     text = (whole / "report.html").read_text("utf-8")
     for n in range(FOLDS):
         assert f'href="fold-{n}/report.html"' in text
         assert (fold(whole, n) / "report.html").is_file()
     assert "out of fold" in text
+    page = Tags()
+    page.feed(text)
+    assert page.open == []
     assert "http" not in text.replace("http://www.w3.org", "")
     before = text
     said("report", whole)
@@ -180,7 +215,7 @@ def test_evaluate_says_that_the_model_of_all_folds_has_seen_them(whole, pictures
 def killed(words, run):
     """Start the command and kill -9 it as soon as that run has a checkpoint."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    command = [sys.executable, "-m", "maskwright", "train", *map(str, words)]
+    command = [sys.executable, "-c", PLAIN, "train", *map(str, words)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     while process.poll() is None and not (run / "last.ckpt").exists():
         time.sleep(0.005)
@@ -191,7 +226,8 @@ def killed(words, run):
 
 def test_killed_in_the_second_fold_and_resumed_it_is_what_it_would_have_been(whole, pictures, settings, tmp_path):
     out = tmp_path / "cv"
-    words = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+    often = {**settings, "training.checkpoint_seconds": 0.0}
+    words = [f"{key}={json.dumps(value)}" for key, value in often.items()]
     killed([pictures, *words, "--folds", FOLDS, "--test", TEST, "--device", "cpu", "--out", out], fold(out, 1))
     assert len(CrossValidation.load(out / "cross-validation.json").done) == 1
     assert not fold(out, 2).exists()
@@ -258,6 +294,12 @@ def test_what_is_finished_or_was_never_begun_is_not_resumed(whole, tmp_path):
         api.resume_folds(whole)
     with pytest.raises(CheckpointError, match=r"has no cross-validation\.json"):
         api.resume_folds(tmp_path)
+
+
+def test_a_fold_alone_by_the_plan_of_all_is_the_same_fold(whole, pictures, tmp_path):
+    plan = Plan.load(whole / "plan.yaml")
+    alone = api.train(pictures, plan=plan, folds=FOLDS, fold=2, test=[TEST], out=tmp_path / "alone")
+    assert same(alone.folder, fold(whole, 2))
 
 
 class StopHereError(Exception):
