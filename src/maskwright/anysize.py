@@ -5,6 +5,7 @@ Training validates with it and inference predicts with it, so both see the same.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from maskwright.model.record import UNetRecord
 from maskwright.model.sizes import fitting_input, geometry
@@ -31,3 +32,26 @@ def fitted(record: UNetRecord, image_CHW: Tensor) -> Tensor:
     margin = geometry(record).margin
     after = [fitting_input(record, n) - n - margin for n in image_CHW.shape[-2:]]
     return mirrored(image_CHW, (margin, margin), (after[0], after[1]))
+
+
+def as_probabilities(logits_KHW: Tensor) -> Tensor:
+    """Probabilities over all classes, K H W; a single logit gives two."""
+    if logits_KHW.shape[0] == 1:
+        foreground = logits_KHW.sigmoid()
+        return torch.cat([1 - foreground, foreground])
+    return logits_KHW.softmax(0)
+
+
+def enlarged_rows(logits_Khw: Tensor, size: tuple[int, int], first: int, stop: int) -> Tensor:
+    """Rows first … stop-1 of the logits enlarged bilinearly to `size`, K rows W; the same as enlarging them all."""
+    h, w = logits_Khw.shape[1:]
+    if (h, w) == tuple(size):
+        return logits_Khw[:, first:stop]
+    where = ((torch.arange(first, stop, device=logits_Khw.device) + 0.5) * (h / size[0]) - 0.5).clamp(0, h - 1)
+    low = where.floor().long()
+    high = (low + 1).clamp(max=h - 1)
+    share = (where - low)[None, :, None]
+    rows = torch.lerp(logits_Khw[:, low], logits_Khw[:, high], share)
+    if w == size[1]:
+        return rows
+    return F.interpolate(rows, size=size[1], mode="linear", align_corners=False)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright import modelfile, recipes
-from maskwright.data import doctor
+from maskwright.data import doctor, folds
 from maskwright.data.cleaning import write_clean
 from maskwright.data.doctor import Finding
 from maskwright.data.fingerprint import Fingerprint, fingerprint
 from maskwright.data.index import index
-from maskwright.data.names import page_path
 from maskwright.data.sample import Samples
 from maskwright.data.survey import Asked, survey
 from maskwright.devices import DeviceSettings, choose, cores, demand_here, is_here
-from maskwright.errors import CheckpointError, DataError, MaskwrightError, SettingError
+from maskwright.errors import CheckpointError, DataError, SettingError
 from maskwright.evaluation import Scores
+from maskwright.evaluation import cross_validation as crossing
 from maskwright.evaluation import evaluate as score
+from maskwright.evaluation.cross_validation import CrossValidation, FoldScores
 from maskwright.evaluation.diagnosis import Diagnosis
 from maskwright.evaluation.gallery import Gallery, data_pictures, overlay
 from maskwright.evaluation.range_picture import draw_range
 from maskwright.evaluation.report import write_report
 from maskwright.evaluation.scores import chosen_metrics
-from maskwright.files import (
-    encode_runs,
-    pages_in,
-    read_image,
-    write_image,
-    write_mask,
-    write_mask_stack,
-    write_run_lengths,
-)
+from maskwright.files import write_image
 from maskwright.inference import Prediction, Predictor
-from maskwright.inference.inputs import demand_runs, expanded, is_stack, targets
+from maskwright.inference import ensemble as ensembles
+from maskwright.inference.masks import Written, write_masks
+from maskwright.inference.predictor import Source
 from maskwright.modelfile import Description
 from maskwright.plan import Plan, decide, demand_fitting, follow
 from maskwright.recipes import Recipe, build
@@ -58,8 +54,9 @@ from maskwright.training.range_test import RangeTest, range_test
 from maskwright.training.trial import trial
 
 __all__ = [
-    "Diagnosis", "Inspection", "Run", "Written", "build", "clean", "diagnose", "evaluate", "find_lr", "inspect",
-    "load", "look", "plan", "predict", "predict_files", "resume", "train",
+    "CrossValidated", "Diagnosis", "Inspection", "Run", "Written", "build", "clean", "cross_validate", "diagnose",
+    "ensemble", "evaluate", "find_lr", "inspect", "load", "look", "plan", "predict", "predict_files", "resume",
+    "resume_folds", "train",
 ]  # fmt: skip
 
 Watch = Callable[[str, int, int], None]
@@ -87,6 +84,27 @@ class Run:
     @property
     def model(self) -> Path:
         """The model file."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.folder / "report.html"
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """A model of each fold, and what they say together; the folder has each fold's run in `fold-0`, `fold-1` …"""
+
+    folder: Path
+    plan: Plan
+    record: CrossValidation
+    finished: bool
+    """Whether all folds are trained; else `resume_folds` goes on."""
+
+    @property
+    def model(self) -> Path:
+        """The file of the ensemble of all folds."""
         return self.folder / "model.safetensors"
 
     @property
@@ -205,6 +223,8 @@ def train(
         DataError, ReadError, SettingError: something does not fit; nothing has been written then.
     """
     started = time.monotonic()
+    if inspection.get("folds") and inspection.get("fold") is None:
+        raise SettingError("One run trains one fold: say which with fold=0, or train all with api.cross_validate.")
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
@@ -217,6 +237,78 @@ def train(
     if planned:
         planned(seen, decided, folder)
     return _run(folder, seen, decided, started, callbacks, watch, again=False)
+
+
+def cross_validate(
+    data: str | Path | Inspection,
+    *,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    memory: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
+    recipe: str | Path | Recipe | None = None,
+    callbacks: Callable[[int], Sequence[Callback]] | None = None,
+    watch: Watch | None = None,
+    planned: Callable[[Inspection, Plan, Path], None] | None = None,
+    **inspection: Any,
+) -> CrossValidated:
+    """Train each fold of a folder in turn, by one plan, and make one model file of the ensemble. Say `folds=5`.
+
+    The folder gets `cross-validation.json`, a report, and a run for each fold in `fold-0`, `fold-1` …; an image is
+    scored by the one model that has not seen it, and the test part by none.
+    minutes: for all folds together. epochs: of each fold. plan: what each fold does, its budget too.
+    callbacks: who listens to the training of a fold, by its number.
+    What is left out here is as for `train`.
+
+    Raises:
+        DataError, ReadError, SettingError: something does not fit; nothing has been written then.
+    """
+    started = time.monotonic()
+    folder = _new_folder(out, data)
+    followed = recipes.recipe(recipe) if recipe else None
+    seen = _in_turn(look(data, followed, watch=watch, **inspection))
+    times = folds.count(seen.samples)
+    budget = _budget(minutes / times if minutes is not None else None, epochs)
+    decided = _decided(seen, plan, followed, budget, memory, device, seed, settings or {})
+    decided = _for_all(decided, times, minutes if plan is None else None)
+    decided = housed(folder / "fold-0", folds.turn(seen.samples, 0), decided)
+    folder.mkdir(parents=True, exist_ok=True)
+    record = CrossValidation(folds=times)
+    record.save(folder / crossing.NAME)  # first: what it lies in is no run of its own
+    seen.samples.save(folder / "samples.json")
+    seen.fingerprint.save(folder / "fingerprint.json")
+    decided.save(folder / "plan.yaml")
+    if planned:
+        planned(seen, decided, folder)
+    return _run_folds(folder, seen, decided, record, started, callbacks, watch)
+
+
+def resume_folds(
+    run: str | Path, *, callbacks: Callable[[int], Sequence[Callback]] | None = None, watch: Watch | None = None,
+    planned: Callable[[Inspection, Plan, Path], None] | None = None,
+) -> CrossValidated:  # fmt: skip
+    """Go on with a cross-validation that was stopped or killed: folds that are done stay, the one under way is resumed.
+
+    Raises:
+        CheckpointError: there is nothing to resume, or it is finished.
+    """
+    started = time.monotonic()
+    folder = Path(run)
+    for name in (crossing.NAME, "samples.json", "fingerprint.json", "plan.yaml"):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder} has no {name}: no fold has been begun there. Start the folds anew.")
+    record = CrossValidation.load(folder / crossing.NAME)
+    if record.finished and (folder / "model.safetensors").exists():
+        raise CheckpointError(f"{folder} is finished: its model is {folder / 'model.safetensors'}.")
+    seen = Inspection(Samples.load(folder / "samples.json"), Fingerprint.load(folder / "fingerprint.json"))
+    decided = Plan.load(folder / "plan.yaml")
+    if planned:
+        planned(seen, decided, folder)
+    return _run_folds(folder, seen, decided, record, started, callbacks, watch)
 
 
 def find_lr(
@@ -272,6 +364,8 @@ def resume(
         CheckpointError: there is nothing to resume, or the run is finished.
     """
     folder = Path(run)
+    if (folder / crossing.NAME).is_file():
+        raise CheckpointError(f"{folder} holds the runs of several folds: go on with api.resume_folds.")
     for name in ("samples.json", "fingerprint.json", "plan.yaml"):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} is not a run: it has no {name}. Give the folder that train made.")
@@ -284,17 +378,31 @@ def resume(
     return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
 
 
-def load(model: str | Path, *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
-    """A predictor for a model file; call it with a file or an array.
+def load(model: Source | Sequence[Source], *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
+    """A predictor for a model file; call it with a file or an array. Of several files, or of a file that holds several
+    models, it gives the mean of their probabilities.
 
     Raises:
         ModelFileError: it is no model of ours, is damaged, or comes from a later version.
+        SettingError: several do not fit together: channels, kind of value and classes must be the same.
     """
     return Predictor(model, device=device, tiles=tiles)
 
 
+def ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
+    """Write the models of several files as one self-contained model file; each counts the same. Returns its path.
+
+    Raises:
+        ModelFileError: a file is no model of ours, or damaged, or the new one cannot be written.
+        SettingError: there are fewer than two, they do not fit together, or `out` is there already.
+    """
+    if Path(out).exists():
+        raise SettingError(f"{out} is there already. Give another --out.")
+    return ensembles.save(out, models)
+
+
 def predict(
-    model: str | Path | Predictor,
+    model: Source | Sequence[Source] | Predictor,
     image: str | Path | NDArray[Any],
     *,
     probabilities: bool = False,
@@ -305,17 +413,8 @@ def predict(
     return predictor(image, probabilities=probabilities)
 
 
-@dataclass(frozen=True)
-class Written:
-    """One input of `predict_files`: the mask that was written for it, or why there is none."""
-
-    image: Path
-    mask: Path | None
-    error: MaskwrightError | None = None
-
-
 def predict_files(
-    model: str | Path | Predictor,
+    model: Source | Sequence[Source] | Predictor,
     inputs: Sequence[str | Path],
     out: str | Path,
     *,
@@ -337,38 +436,14 @@ def predict_files(
         SettingError: runs are asked of a model with more than one foreground class.
     """
     predictor = model if isinstance(model, Predictor) else load(model, device=device)
-    out = Path(out)
-    if runs is not None:
-        demand_runs(Path(runs), predictor.description.labels, overwrite=overwrite)
-    found: list[tuple[str, str]] = []
-    for image, target in targets(expanded(inputs), out, overwrite=overwrite).items():
-        pages: list[int | None] = list(range(pages_in(image))) if is_stack(image) else [None]
-        masks, rows = [], []
-        try:
-            for page in pages:
-                image_HWC = read_image(image, page)
-                prediction = predictor(image_HWC, probabilities=probabilities)
-                masks.append(prediction.mask)
-                beside = page_path(target, page, len(pages))
-                _write_beside(beside, image_HWC, prediction, overlays=overlays)
-                if runs is not None:
-                    rows.append((beside.stem, encode_runs(prediction.labels)))
-        except MaskwrightError as error:
-            yield Written(image, None, error)
-            continue
-        style = predictor.description.labels.style
-        if pages == [None]:
-            write_mask(target, masks[0], style)
-        else:
-            write_mask_stack(target, masks, style)
-        found += rows
-        yield Written(image, target)
-    if runs is not None:
-        write_run_lengths(runs, found)
+    beside = partial(_write_beside, overlays=overlays)
+    return write_masks(
+        predictor, inputs, Path(out), beside, probabilities=probabilities, runs=runs, overwrite=overwrite
+    )
 
 
 def evaluate(
-    model: str | Path | Predictor,
+    model: Source | Sequence[Source] | Predictor,
     data: str | Path | Samples | None = None,
     *,
     split: str = "test",
@@ -430,13 +505,13 @@ def _run(
     job.seconds_used = time.monotonic() - started
     outcome = fit(job, callbacks, resume=again)
     marker = folder / "interrupted"
-    if outcome.finished:
-        marker.unlink(missing_ok=True)
-    else:
+    if not outcome.finished:
         marker.write_text("Stopped by hand. Go on with: maskwright train --resume FOLDER\n", "utf-8")
     about = description(folder, seen.samples, seen.fingerprint, decided, outcome)
     sample = golden(job)
     modelfile.save(folder / "model.safetensors", outcome.weights, about, sample)
+    if outcome.finished:  # not before: the model of a stopped run would pass for the finished one's
+        marker.unlink(missing_ok=True)
     predictor = Predictor(folder / "model.safetensors", device=decided.device.name)
     scores = None
     data_pictures(seen.samples, folder / "pictures" / "data")
@@ -447,13 +522,104 @@ def _run(
             metrics=decided.metrics, watch=gallery.watch, progress=_telling(watch, "evaluating"),
         )  # fmt: skip
         _keep_scores(folder, scores, gallery)
-        brief = {"val": scores.model_dump(exclude={"per_image", "confusion"}, mode="json")}
-        described = about.model_copy(update={"scores": brief})
+        described = about.model_copy(update={"scores": {"val": _brief(scores)}})
         modelfile.save(folder / "model.safetensors", outcome.weights, described, sample)
     write_report(folder)
     if outcome.finished:
         shutil.rmtree(folder / "cache", ignore_errors=True)
     return Run(folder, decided, scores, outcome)
+
+
+def _in_turn(seen: Inspection) -> Inspection:
+    """What all folds start from: each image validates in one, and every fold is prepared and planned alike.
+
+    The numbers of pixels are those of all images that take part, as nnU-Net takes them: the models of two folds then
+    differ by what they have learned, not by how they see. The numbers of images are those of a fold.
+    """
+    samples = folds.whole(seen.samples)
+    first = folds.turn(samples, 0)
+    counted = fingerprint(samples).model_copy(update={"train": len(first.part("train")), "val": len(first.part("val"))})
+    return Inspection(samples, counted, seen.findings)
+
+
+def _for_all(decided: Plan, times: int, minutes: float | None) -> Plan:
+    """The plan, with what it owes to being that of all folds among its reasons."""
+    reasons = dict(decided.reasons)
+    for key, why in {
+        "preprocess": f"one plan for all {times} folds, from the numbers of all their images",
+        "training.budget": f"{minutes:g} minutes for {times} folds together, as much for each" if minutes else "",
+    }.items():
+        if why:
+            reasons[key] = "; ".join(filter(None, (reasons.get(key), why)))
+    return decided.model_copy(update={"reasons": reasons})
+
+
+def _run_folds(
+    folder: Path,
+    seen: Inspection,
+    decided: Plan,
+    record: CrossValidation,
+    started: float,
+    callbacks: Callable[[int], Sequence[Callback]] | None,
+    watch: Watch | None,
+) -> CrossValidated:
+    """From the plan to the model of all folds, one after the other; what is there already is not done again."""
+    minutes = decided.training.budget.minutes or 0.0
+    runs = [folder / f"fold-{n}" for n in range(record.folds)]
+    first = len(record.done)
+    for n in range(first, record.folds):
+        # Reading before the first fold and scoring after each are paid by the fold that follows: all end in time.
+        begun = min(time.monotonic(), started + (n - first) * 60 * minutes)
+        samples = folds.turn(seen.samples, n)
+        line = _run_fold(n, runs[n], samples, decided, begun, callbacks(n) if callbacks else (), watch)
+        if line is None:
+            return CrossValidated(folder, decided, record, finished=False)
+        parts = [Scores.load(run / "scores-val.json") for run in runs[: n + 1]]
+        record = record.with_folds([*record.done, line], parts)
+        record.save(folder / crossing.NAME)
+        if not record.finished:
+            write_report(folder)
+    assert record.pooled is not None, "all folds are done"
+    said = {"scores": {"out-of-fold": _brief(record.pooled)}, "fingerprint": seen.fingerprint}
+    ensembles.save(folder / "model.safetensors", [run / "model.safetensors" for run in runs], said)
+    write_report(folder)
+    return CrossValidated(folder, decided, record, finished=True)
+
+
+def _run_fold(
+    n: int,
+    run: Path,
+    samples: Samples,
+    decided: Plan,
+    started: float,
+    callbacks: Sequence[Callback],
+    watch: Watch | None,
+) -> FoldScores | None:
+    """What a fold scores once it is trained, in a run folder of its own; None if it was stopped before that."""
+    model = run / "model.safetensors"
+    if not model.exists() or (run / "interrupted").exists():
+        own = Inspection(samples, fingerprint(samples))
+        for name, part in (("samples.json", samples), ("fingerprint.json", own.fingerprint), ("plan.yaml", decided)):
+            if not (run / name).is_file():
+                part.save(run / name)
+        again = (run / "last.ckpt").is_file()
+        if not _run(run, own, Plan.load(run / "plan.yaml"), started, callbacks, watch, again=again).outcome.finished:
+            return None
+    else:
+        # Killed after the training: what it has learned is all there, but scores that lie there may be older.
+        scores = evaluate(model, split="val", device=decided.device.name, watch=watch)
+        about, tensors = modelfile.read(model)
+        modelfile.write(model, tensors, about.model_copy(update={"scores": {"val": _brief(scores)}}))
+    shutil.rmtree(run / "cache", ignore_errors=True)
+    made = modelfile.describe(model).provenance
+    return crossing.fold_scores(
+        n, Scores.load(run / "scores-val.json"), steps=made["steps"], seconds=made["seconds"], ended=made["ended"]
+    )
+
+
+def _brief(scores: Scores) -> dict[str, Any]:
+    """The scores as a model file keeps them."""
+    return scores.model_dump(exclude={"per_image", "confusion"}, mode="json")
 
 
 def _decided(
@@ -527,6 +693,12 @@ def _part(samples: Samples, description: Description, split: str) -> list[Any]:
     """
     if split not in {"train", "val", "test"}:
         raise SettingError(f"There is no part {split!r}; there are train, val, test, and all.")
+    if description.members:  # an image may be in a part for one member and in another for the next
+        parts = {content: part for part, contents in description.split.items() for content in contents}
+        inside = set(description.split.get(split, ()))
+        return [
+            s for s in samples.samples if s.mask and (s.content in inside if s.content in parts else s.split == split)
+        ]
     known = _parts(description)
     return [s for s in samples.samples if s.mask and known.get(s.content, s.split) == split]
 

@@ -2,6 +2,8 @@
 
 Tensors: the weights under `weights.…`, and a golden sample (`golden.image`, `golden.logits`) that is computed again on
 load: a model that no longer says what it said when it was made does not load. All else is JSON in the metadata.
+
+A file may hold several models whose probabilities are averaged; `inference.ensemble` writes and reads those.
 """
 
 import json
@@ -22,7 +24,8 @@ from maskwright.model import UNet, UNetRecord
 from maskwright.plan import Plan
 from maskwright.records import Record, replacing
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""The latest format. 1 is a file of one model, 2 one of several members, which older readers would not understand."""
 KEY: Final = "maskwright"
 TOLERANCE: Final = 1e-3
 """Of the golden logits' size. Other processors and thread counts add in another order: some 1e-6, seen up to 1e-5."""
@@ -31,10 +34,11 @@ TOLERANCE: Final = 1e-3
 class Description(Record):
     """All that a model file says beside its weights."""
 
-    version: int = VERSION
+    version: int = 1
     maskwright: str
     """Version of the package that wrote the file."""
     network: UNetRecord
+    """Of several members the first one's; so is what else may differ between them."""
     preprocess: Preprocess
     labels: Labels
     plan: Plan
@@ -44,7 +48,10 @@ class Description(Record):
     provenance: dict[str, Any] = {}
     """When, on what, how long, with which versions."""
     split: dict[str, tuple[str, ...]] = {}
-    """Content hashes of the images of each part: what has been trained on is known wherever it lies."""
+    """Content hashes of the images of each part: what has been trained on is known wherever it lies. Of several members
+    an image may be in two parts."""
+    members: tuple["Description", ...] = ()
+    """Each member's own, where the file holds several models."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +79,21 @@ def save(path: str | Path, weights: dict[str, Tensor], description: Description,
         logits_KHW = network.logits(golden_CHW[None])[0].contiguous().clone()
     tensors = {f"weights.{name}": tensor for name, tensor in weights.items()}
     tensors |= {"golden.image": golden_CHW, "golden.logits": logits_KHW}
+    return write(path, tensors, description)
+
+
+def write(path: str | Path, tensors: dict[str, Tensor], description: Description) -> Path:
+    """Write tensors with a description, atomically. Returns the path.
+
+    Raises:
+        ModelFileError: the disk is full or cannot be written to.
+    """
     path = Path(path)
+    # Readers of format 1 know no members: they are not told that there are none.
+    text = description.model_dump_json(exclude=None if description.members else {"members"})
     try:
         with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={KEY: description.model_dump_json(), "format": "pt"})
+            save_file(tensors, temporary, metadata={KEY: text, "format": "pt"})
     except (OSError, SafetensorError) as error:
         raise ModelFileError(
             f"{path} could not be written ({error}). Free some space, or give another --out."
@@ -90,7 +108,20 @@ def load(path: str | Path) -> Model:
         ModelFileError: it is no model file of ours, is damaged, or comes from a later version.
     """
     path = Path(path)
-    description, tensors = _read(path)
+    description, tensors = read(path)
+    if description.members:
+        raise ModelFileError(
+            f"{path} holds {len(description.members)} models, and one was expected. maskwright.load opens all of them."
+        )
+    return assembled(path, description, tensors)
+
+
+def assembled(path: Path, description: Description, tensors: dict[str, Tensor]) -> Model:
+    """The model that a description and its tensors make, checked. path: named in errors.
+
+    Raises:
+        ModelFileError: they do not fit each other, or are damaged.
+    """
     weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
     try:
         network = _built(description.network, weights)
@@ -102,10 +133,15 @@ def load(path: str | Path) -> Model:
 
 def describe(path: str | Path) -> Description:
     """What the file says of itself, without its weights."""
-    return _read(Path(path), weights=False)[0]
+    return read(Path(path), weights=False)[0]
 
 
-def _read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Tensor]]:
+def read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Tensor]]:
+    """The description in a file and its tensors, as they stand there; without weights none.
+
+    Raises:
+        ModelFileError: it is no model file of ours, is damaged, or comes from a later version.
+    """
     _refuse_strangers(path)
     try:
         with safe_open(path, framework="pt") as file:

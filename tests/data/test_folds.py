@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskwright.data.drawing import place
-from maskwright.data.folds import fold_of, folds
+from maskwright.data.folds import fold_of, folds, turn, whole
+from maskwright.data.index import index
 from maskwright.data.values import infer
 from maskwright.errors import DataError
 from maskwright.files import MaskStyle
@@ -104,3 +105,25 @@ def test_fewer_groups_than_folds_are_told(bare_sample):
     assert len(folds(samples, 3, groups=[None] * 10)) == 3
     with pytest.raises(DataError, match=r"11 folds need 11 labelled images or more, and there are 10"):
         folds(samples, 11, groups=[None] * 10)
+
+
+@pytest.mark.parametrize("how", [{}, {"stratify": True, "split_seed": 3}, {"groups": r"(\d)$", "test": ["img_00*"]}])
+def test_each_turn_of_the_samples_is_what_asking_for_that_fold_gives(blobs, how):
+    root = blobs(count=14, size=(16, 12))
+    seen = index(root, folds=3, fold=1, **how)
+    for n in range(3):
+        asked = index(root, folds=3, fold=n, **how)
+        assert turn(seen, n).samples == turn(whole(seen), n).samples == asked.samples
+        assert turn(whole(seen), n).notes[:3] == asked.notes[:3], "the third says which fold validates"
+    everything = whole(seen)
+    assert not everything.part("val")
+    assert len(everything.part("train")) + len(seen.part("test")) == 14
+    assert any("each of 3 folds in turn, " in note for note in everything.notes)
+
+
+def test_there_is_no_turn_of_samples_that_are_in_no_folds(blobs):
+    seen = index(blobs(count=6, size=(16, 12)))
+    with pytest.raises(DataError, match="folds=5"):
+        turn(seen, 0)
+    with pytest.raises(DataError, match="no fold 3; there are 3"):
+        turn(index(blobs(count=6, size=(16, 12)), folds=3), 3)

@@ -30,12 +30,21 @@ Groups = Annotated[
     ),
 ]
 Folds = Annotated[
-    int | None, typer.Option(help="In so many parts all images validate in turn.", min=2, show_default=False)
+    int | None,
+    typer.Option(
+        help="In so many parts all images validate in turn; all are trained, unless --fold names one.",
+        min=2,
+        show_default=False,
+    ),
 ]
-Fold = Annotated[int | None, typer.Option(help="Which of the folds validates now, from 0.", min=0, show_default=False)]
+Fold = Annotated[int | None, typer.Option(help="The one fold that validates, from 0.", min=0, show_default=False)]
 Minutes = Annotated[
     float | None,
-    typer.Option(help="Budget: minutes from reading the data to the model file.", min=0.01, show_default=False),
+    typer.Option(
+        help="Budget: minutes from reading the data to the model file, of all folds together.",
+        min=0.01,
+        show_default=False,
+    ),
 ]
 Epochs = Annotated[
     float | None, typer.Option(help="Budget: how often every image is seen.", min=0.001, show_default=False)

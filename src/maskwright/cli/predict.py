@@ -13,6 +13,14 @@ def predict(
     model: Annotated[Path, typer.Argument(help="The model.safetensors of a run.", show_default=False)],
     inputs: Annotated[list[str], typer.Argument(help="Images, folders of images, or patterns.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for the masks.", show_default=False)],
+    others: Annotated[
+        list[Path],
+        typer.Option(
+            "--with",
+            help="Another model, whose probabilities are averaged with MODEL's; repeatable.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006  # typer copies it
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write STEM.overlay.png, the mask over the image.")
     ] = False,
@@ -31,7 +39,7 @@ def predict(
 
     written = failed = 0
     options = {"overlays": overlay, "probabilities": probabilities, "overwrite": overwrite}
-    for result in api.predict_files(model, inputs, out, runs=runs, device=device, **options):
+    for result in api.predict_files([model, *others], inputs, out, runs=runs, device=device, **options):
         if result.error is not None:
             failed += 1
             errors.print(f"[red]{result.image}:[/] {result.error}", soft_wrap=True)

@@ -1,11 +1,14 @@
 """maskwright show MODEL."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maskwright.cli.console import console, percent
+
+if TYPE_CHECKING:
+    from maskwright.modelfile import Description, Model
 
 
 def show(
@@ -14,29 +17,50 @@ def show(
 ) -> None:
     """Print what is in a model file: network, classes, data, scores, how it was made."""
     from maskwright import modelfile
+    from maskwright.inference import ensemble
 
     if json:
         print(modelfile.describe(model).to_json(), end="")
         return
-    loaded = modelfile.load(model)
-    d = loaded.description
-    weights = sum(p.numel() for p in loaded.network.parameters())
+    found = ensemble.load(model)
+    d = found.description
     console.print(f"[bold]{model}[/], format {d.version}, written by Maskwright {d.maskwright}", soft_wrap=True)
-    n = d.network
+    several = len(found.members) > 1
+    if several:
+        console.print(f"ensemble  of {len(found.members)} models: the mean of their probabilities decides")
+    for n, member in enumerate(found.members):
+        if several:
+            console.print(f"[bold]member {n}[/]")
+        _print_network(member)
+    for c in d.labels.classes:
+        console.print(f"class     {c.name}: mask value {', '.join(map(str, c.values))}")
+    if d.labels.ignored:
+        console.print(f"ignored   mask value {', '.join(map(str, d.labels.ignored))}")
+    _print_scores(d)
+    for key, value in d.provenance.items():
+        console.print(f"{key:9} {value}", soft_wrap=True)
+    what = (
+        "the golden samples of the members and of the ensemble give what they"
+        if several
+        else ("the golden sample gives the logits it")
+    )
+    console.print(f"checked   {what} gave when the file was written")
+
+
+def _print_network(member: "Model") -> None:
+    """Network and images of one model."""
+    n, p = member.description.network, member.description.preprocess
+    weights = sum(weight.numel() for weight in member.network.parameters())
     console.print(
         f"network   U-Net, {weights:,} weights, widths {' '.join(map(str, n.level_widths))}, {n.block} blocks, "
         f"{n.norm} norm, {n.padding} padding, stem {n.stem}",
         soft_wrap=True,
     )
-    p = d.preprocess
     size = f"resized to {p.size[0]}×{p.size[1]}" if p.size else f"at {p.scale:g} of their size"
     console.print(f"images    {p.channels} × {p.dtype}, {size}")
-    for c in d.labels.classes:
-        console.print(f"class     {c.name}: mask value {', '.join(map(str, c.values))}")
-    if d.labels.ignored:
-        console.print(f"ignored   mask value {', '.join(map(str, d.labels.ignored))}")
-    for split, scores in d.scores.items():
-        console.print(f"scores    {split}: mean IoU {percent(scores['mean_iou'])} on {scores['images']} images")
-    for key, value in d.provenance.items():
-        console.print(f"{key:9} {value}", soft_wrap=True)
-    console.print("checked   the golden sample gives the logits it gave when the file was written")
+
+
+def _print_scores(d: "Description") -> None:
+    for of, one in [("", d), *((f"member {n}, ", member) for n, member in enumerate(d.members))]:
+        for split, scores in one.scores.items():
+            console.print(f"scores    {of}{split}: mean IoU {percent(scores['mean_iou'])} on {scores['images']} images")

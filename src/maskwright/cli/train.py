@@ -15,6 +15,7 @@ from maskwright.cli.console import (
     watching,
 )
 from maskwright.cli.find_lr import find_lr as print_lr
+from maskwright.cli.folds import is_cross_validation, resume_folds, train_folds
 from maskwright.cli.options import (
     Device,
     Epochs,
@@ -68,6 +69,8 @@ def train(
     """Train a model: the data are looked at, a plan is made, and the run's folder gets model and report.
 
     Every value of the plan can be set: maskwright train DATA model.depth=3 optimizer.lr=1e-3
+
+    With --folds 5 all folds are trained in turn, and one model file holds them all; with --fold 2 only that one.
     """
     if (data is None) == (resume is None):
         raise SettingError("Give a folder of images and masks, or --resume RUN to go on with a run.")
@@ -98,6 +101,12 @@ def train(
     }
     if find_lr and data is not None:
         print_lr(data, options, _words(settings, {**options, "plan": plan}))
+        return
+    if data is not None and folds is not None and fold is None:
+        train_folds(data, options, show)
+        return
+    if resume is not None and is_cross_validation(resume):
+        resume_folds(resume, show)
         return
     with watching() as watch:
         common: dict[str, Any] = {"callbacks": [training_progress()], "watch": watch, "planned": show}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from maskwright.data.drawing import place
 from maskwright.data.groups import Groups, Unit, together
 from maskwright.data.labels import Labels
-from maskwright.data.sample import Sample
+from maskwright.data.sample import Sample, Samples
 from maskwright.data.strata import marks, spread
 from maskwright.errors import DataError
 
@@ -41,7 +41,7 @@ def fold_of(
     if len(units) < k:
         what = "groups" if any(unit.grouped for unit in units) else "labelled images"
         raise DataError(
-            f"{k} folds need {k} {what} or more, and there are {len(units)} ({_shown(units)}). Ask for fewer folds"
+            f"{k} folds need {k} {what} or more, and there are {len(units)} ({_names(units)}). Ask for fewer folds"
             + (", or write groups: none if those images need not stay together." if what == "groups" else ".")
         )
     if stratify is not None:
@@ -54,6 +54,61 @@ def fold_of(
         for i in unit.members:
             fold[i] = n
     return fold
+
+
+def count(samples: Samples) -> int:
+    """How many folds there are.
+
+    Raises:
+        DataError: the images are in none.
+    """
+    found = {sample.fold for sample in samples.samples if sample.fold is not None}
+    if not found:
+        raise DataError(f"The images of {samples.root} are in no folds. Say how many there are to be: folds=5.")
+    return max(found) + 1
+
+
+def turn(samples: Samples, fold: int) -> Samples:
+    """The samples as they are when that fold validates: the others are trained on, the test stays the test.
+
+    Raises:
+        DataError: there is no such fold.
+    """
+    of = count(samples)
+    if not 0 <= fold < of:
+        raise DataError(f"There is no fold {fold}; there are {of}, counted from 0.")
+    return _parted(samples, fold)
+
+
+def whole(samples: Samples) -> Samples:
+    """The samples with all that are in a fold in the training part, as a model of all folds together has seen them.
+
+    Raises:
+        DataError: there are no folds.
+    """
+    count(samples)
+    return _parted(samples, None)
+
+
+def _parted(samples: Samples, validating: int | None) -> Samples:
+    """Every sample of a fold in the part that it then has, and the note that says so."""
+    before = next((s.fold for s in samples.samples if s.fold is not None and s.split == "val"), None)
+    of = [s.fold for s in samples.samples if s.fold is not None]
+    said, now = shown(of, before), shown(of, validating)
+    parted = (
+        s if s.fold is None else s.model_copy(update={"split": "val" if s.fold == validating else "train"})
+        for s in samples.samples
+    )
+    notes = tuple(note.replace(said, now) for note in samples.notes)
+    return samples.model_copy(update={"samples": tuple(parted), "notes": notes})
+
+
+def shown(of: Sequence[int], validating: int | None) -> str:
+    """Which of the folds validates, in words. of: the fold of each image."""
+    k = max(of) + 1
+    if validating is None:
+        return f"val: each of {k} folds in turn, {len(of)} images in all"
+    return f"val: fold {validating} of {k} (from 0), {of.count(validating)} of {len(of)} images"
 
 
 def _cut(units: Sequence[Unit], k: int) -> list[int]:
@@ -71,6 +126,6 @@ def _cut(units: Sequence[Unit], k: int) -> list[int]:
     return out
 
 
-def _shown(units: Sequence[Unit]) -> str:
+def _names(units: Sequence[Unit]) -> str:
     names = [unit.name for unit in units]
     return ", ".join(names[:4]) + (" …" if len(names) > 4 else "")

@@ -47,6 +47,8 @@ class Sample(Record):
     split: Split | None
     group: str | None = None
     """What it shares with others that go where it goes: a patient, a scene, a video."""
+    fold: int | None = None
+    """Which fold it validates in, from 0, where the images validate in turn."""
     content: str
     """A hash of the image file and the page: two of the same content are the same image, whatever they are called."""
     mask_content: str | None = None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from maskwright.data.dataset_file import DatasetFile, checked_share
 from maskwright.data.drawing import VALIDATION_SHARE, exactly, held_out, place, stratified
 from maskwright.data.folds import fold_of
+from maskwright.data.folds import shown as shown_fold
 from maskwright.data.grouping import Grouping, grouping
 from maskwright.data.groups import Stated, Unit, crossing, together
 from maskwright.data.labels import Labels
@@ -138,8 +139,8 @@ def assign(
     if not any(part == "train" and s.mask for s, part in zip(samples, parts, strict=True)):
         raise DataError(f"No image of {root} is left to train on: all are set aside for validation or test.")
     out = [
-        s.model_copy(update={"split": part, "group": group})
-        for s, part, group in zip(samples, parts, here.groups, strict=True)
+        s.model_copy(update={"split": part, "group": group, "fold": chance.folds.get(i)})
+        for i, (s, part, group) in enumerate(zip(samples, parts, here.groups, strict=True))
     ]
     said = "; ".join(filter(None, reasons))
     return out, tuple(filter(None, (said, *here.notes(crossing(out), chance.happened))))
@@ -171,11 +172,12 @@ def _as_said(
 
 
 class _Chance:
-    """Draws the parts that nobody named, one after the other; `parts` has them then."""
+    """Draws the parts that nobody named, one after the other; `parts` has them then, and `folds` the fold of each."""
 
     def __init__(self, samples: list[Sample], parts: list[str], here: Grouping, draw: Draw, labels: Labels, root: Path):
         self.samples, self.parts, self.here, self.draw = samples, parts, here, draw
         self.labels, self.root = labels, root
+        self.folds: dict[int, int] = {}
         self.happened = False
 
     def drawn(self, part: Literal["test", "val"], pool: list[int]) -> str | None:
@@ -221,11 +223,10 @@ class _Chance:
         )
         for i, of in zip(pool, fold, strict=True):
             self.parts[i] = "val" if of == self.draw.fold else "train"
+            self.folds[i] = of
         self.happened = True
-        return (
-            f"val: fold {self.draw.fold} of {self.draw.folds} (from 0), {fold.count(self.draw.fold)} of {len(pool)} "
-            f"images{self._strata}" + ("; the published validation images take part in the folds" if published else "")
-        )
+        more = "; the published validation images take part in the folds" if published else ""
+        return f"{shown_fold(fold, self.draw.fold)}{self._strata}{more}"
 
     def _places(self, part: str, pool: list[int], names: list[str | None], share: float) -> list[int]:
         """Places in the pool that are drawn."""

@@ -13,7 +13,8 @@ from maskwright import modelfile
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.sample import Samples
 from maskwright.errors import DataError, MaskwrightError
-from maskwright.evaluation import charts, sections
+from maskwright.evaluation import charts, cross_validation, sections
+from maskwright.evaluation.cross_validation import CrossValidation
 from maskwright.evaluation.scores import Scores
 from maskwright.evaluation.sections import SPLITS, Run
 from maskwright.plan import Plan
@@ -25,7 +26,7 @@ Part = TypeVar("Part")
 
 
 def write_report(run: str | Path) -> Path:
-    """Write `report.html` of a run folder. Returns its path.
+    """Write `report.html` of a run folder, or of one with a run for each fold. Returns its path.
 
     Raises:
         DataError: the folder does not exist.
@@ -34,8 +35,9 @@ def write_report(run: str | Path) -> Path:
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder. Give the run folder that train made.")
     path = folder / NAME
+    page = _folds_page(folder) if (folder / cross_validation.NAME).is_file() else _page(_open(folder))
     with replacing(path) as temporary:
-        temporary.write_text(_page(_open(folder)), "utf-8")
+        temporary.write_text(page, "utf-8")
     return path
 
 
@@ -89,4 +91,24 @@ def _page(run: Run) -> str:
         scores=[sections.split(run, scores, labels) for scores in run.scores],
         provenance=sections.provenance(run),
         legend=sections.legend(labels),
+    )
+
+
+def _folds_page(folder: Path) -> str:
+    """The page of a cross-validation: what the folds say together, and where each one's own report is."""
+    run = _open(folder)
+    record = CrossValidation.load(folder / cross_validation.NAME)
+    labels = run.samples.labels if run.samples else run.model.labels if run.model else None
+    return template("folds.html.j2").render(
+        title=folder.resolve().name,
+        problems=run.problems,
+        record=record,
+        reports={one.fold: f"fold-{one.fold}/{NAME}" for one in record.done},
+        pooled=sections.split(run, record.pooled, labels) if record.pooled else None,
+        scores=[sections.split(run, scores, labels) for scores in run.scores],
+        metrics=sorted({m for one in record.classes.values() for m in one}, key=lambda m: (m != "iou", m)),
+        colours={one.name: one.colour for one in labels.classes} if labels else {},
+        data=sections.data(run),
+        plan=sections.plan(run),
+        provenance=sections.provenance(run),
     )

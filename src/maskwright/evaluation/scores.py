@@ -54,6 +54,9 @@ class ImageScores(Record):
     """By class; None where the class does not occur in the image."""
     contests: dict[str, float | None] = {}
     """By image metric, of those that were asked for; None where it does not apply to the image."""
+    pixels: tuple[tuple[int, int, int], ...] = ()
+    """True label, predicted label, pixels: the image's confusion matrix where it is not 0. With it, scores of several
+    models on images of their own can be pooled exactly."""
 
 
 class Scores(Record):
@@ -122,7 +125,11 @@ def evaluate(
             progress(done, len(part))
     known = set(predictor.description.split.get("train", ()))
     seen = [s for s in part if s.content in known]
-    return _scores(split, samples.labels.names, part, np.stack(confusions), contests, seen)
+    of_images = [
+        _of_image(sample.name, samples.labels.names, confusion, own)
+        for sample, confusion, own in zip(part, confusions, contests, strict=True)
+    ]
+    return scores_of(split, samples.labels.names, of_images, np.stack(confusions), [s.name for s in seen])
 
 
 def chosen_metrics(names: Sequence[str]) -> dict[str, ImageMetric]:
@@ -191,14 +198,17 @@ def _read_ahead(samples: Samples, part: Sequence[Sample], with_objects: bool) ->
         yield waiting.result()
 
 
-def _scores(
+def scores_of(
     split: str,
-    names: list[str],
-    part: Sequence[Sample],
+    names: Sequence[str],
+    of_images: Sequence[ImageScores],
     confusions_NKK: NDArray[np.int64],
-    contests: list[dict[str, float | None]],
-    seen: list[Sample],
+    seen: Sequence[str],
 ) -> Scores:
+    """The scores of images that were scored one by one: N images, K classes.
+
+    seen: the images that were trained on.
+    """
     total = confusions_NKK.sum(axis=0)
     by_metric = {name: metric(total) for name, metric in class_metrics.items()}
     classes = tuple(
@@ -210,25 +220,26 @@ def _scores(
         )
         for k, name in enumerate(names)
     )
-    of_images = zip(part, confusions_NKK, contests, strict=True)
+    contests = [image.contests for image in of_images]
     found = {name: [one[name] for one in contests if one[name] is not None] for name in contests[0]}
     known = {name: np.array(values, float) for name, values in found.items()}
     return Scores(
         split=split,
-        images=len(part),
+        images=len(of_images),
         mean_iou=_or_none(mean_iou(total)),
         mean_iou_interval=_interval(confusions_NKK),
         accuracy=_or_none(pixel_accuracy(total)),
         classes=classes,
         confusion=tuple(tuple(row) for row in total.tolist()),
-        per_image=tuple(_of_image(s.name, names, confusion, own) for s, confusion, own in of_images),
-        trained_on=tuple(s.name for s in seen),
+        per_image=tuple(of_images),
+        trained_on=tuple(seen),
         contests={name: float(values.mean()) if len(values) else None for name, values in known.items()},
         contests_interval={name: _mean_interval(values) for name, values in known.items()},
     )
 
 
 def _of_image(name: str, names: list[str], confusion: Confusion, contests: dict[str, float | None]) -> ImageScores:
+    places = zip(*np.nonzero(confusion), strict=True)
     dice = class_metrics["dice"](confusion)
     return ImageScores(
         name=name,
@@ -236,6 +247,7 @@ def _of_image(name: str, names: list[str], confusion: Confusion, contests: dict[
         accuracy=_or_none(pixel_accuracy(confusion)),
         dice={k: _or_none(v) for k, v in zip(names, dice, strict=True)},
         contests=contests,
+        pixels=tuple((int(true), int(said), int(confusion[true, said])) for true, said in places),
     )
 
 

@@ -1,5 +1,6 @@
-"""The predictor: one model, any image; the answer comes back in the image's own size."""
+"""The predictor: one model or several, any image; the answer comes back in the image's own size."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from maskwright import modelfile
-from maskwright.anysize import image_logits
+from maskwright.anysize import as_probabilities, enlarged_rows, image_logits
 from maskwright.data.labels import Labels
 from maskwright.devices import DeviceSettings, choose, lay_channels_last
 from maskwright.errors import SettingError
 from maskwright.files import read_image
+from maskwright.inference import ensemble
+from maskwright.inference.ensemble import Ensemble
+from maskwright.model import UNet
 from maskwright.modelfile import Model
 from maskwright.tiling import Tiles
 
@@ -39,8 +41,12 @@ class Prediction:
         return self.classes.decode(self.labels)
 
 
+Source = str | Path | Model | Ensemble
+"""A model file, which may hold several models, or what was read from one."""
+
+
 class Predictor:
-    """Predicts images with one model on one device.
+    """Predicts images with one model on one device, or with several: the mean of their probabilities then.
 
     >>> predictor = Predictor("runs/cells/model.safetensors")  # doctest: +SKIP
     >>> prediction = predictor("photo.png")  # doctest: +SKIP
@@ -48,18 +54,43 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path | Model,
+        model: Source | Sequence[Source],
         *,
         device: str = "auto",
         tiles: Tiles | None = None,
     ):
-        self.model = modelfile.load(model) if isinstance(model, str | Path) else model
-        self.description = self.model.description
-        self.tiles = tiles or self.description.plan.tiles
         self.device: DeviceSettings = choose(device)
-        self.network = self.model.network.to(self.device.name).eval()
-        # In prediction it pays on every device measured; see EXPERIMENTS.md.
-        lay_channels_last(self.network)
+        opened = _opened(model)
+        self.members = [member.to(self.device.name) for member in opened.members]
+        self.description = opened.description
+        self.tiles = tiles or self.description.plan.tiles
+        self._tiles = [tiles or member.description.plan.tiles for member in self.members]
+        for member in self.members:
+            # In prediction it pays on every device measured; see EXPERIMENTS.md.
+            lay_channels_last(member.network.eval())
+
+    @property
+    def model(self) -> Model:
+        """The model, if there is one.
+
+        Raises:
+            SettingError: there are several.
+        """
+        if len(self.members) > 1:
+            raise SettingError(
+                f"This predictor has {len(self.members)} models, whose probabilities are averaged; no single one, and "
+                "no logits. Look at its members, or ask it for probabilities."
+            )
+        return self.members[0]
+
+    @property
+    def network(self) -> UNet:
+        """The network, if there is one model.
+
+        Raises:
+            SettingError: there are several.
+        """
+        return self.model.network
 
     def __call__(self, image: str | Path | NDArray[Any], *, probabilities: bool = False) -> Prediction:
         """The prediction for an image: a file, or an array H W or H W C as it would be read from one.
@@ -73,45 +104,60 @@ class Predictor:
             image_HWC = image_HWC[:, :, None]
         if image_HWC.ndim != 3:
             raise SettingError(f"An image has the shape H W or H W C, not {image_HWC.shape}.")
-        logits_Khw = self.logits(image_HWC, file)
-        return self._in_own_size(logits_Khw, image_HWC.shape[:2], probabilities)
+        if len(self.members) > 1:
+            return self._mean(image_HWC, file, probabilities)
+        return self._in_own_size(self.logits(image_HWC, file), image_HWC.shape[:2], probabilities)
 
     def logits(self, image_HWC: NDArray[Any], file: object = "the image") -> Tensor:
-        """Logits at working size, K h w float32."""
-        image = self.description.preprocess(image_HWC, file).to(self.device.name)
-        return image_logits(self.network, image, self.tiles)
+        """Logits at working size, K h w float32.
+
+        Raises:
+            SettingError: there are several models, whose mean is of probabilities.
+        """
+        return self._logits(self.model, self.tiles, image_HWC, file)
+
+    def _logits(self, member: Model, tiles: Tiles, image_HWC: NDArray[Any], file: object) -> Tensor:
+        image = member.description.preprocess(image_HWC, file).to(self.device.name)
+        return image_logits(member.network, image, tiles)
 
     def _in_own_size(self, logits_Khw: Tensor, size: tuple[int, int], probabilities: bool) -> Prediction:
         labels = np.empty(size, np.uint8)
         kept = np.empty((self.description.labels.count, *size), np.float32) if probabilities else None
-        for first in range(0, size[0], BAND):
-            stop = min(size[0], first + BAND)
-            band_KhW = enlarged_rows(logits_Khw, size, first, stop)
-            shares = as_probabilities(band_KhW)
-            labels[first:stop] = shares.argmax(0).to(torch.uint8).cpu().numpy()
+        for rows in _bands(size[0]):
+            shares = as_probabilities(enlarged_rows(logits_Khw, size, rows.start, rows.stop))
+            labels[rows] = shares.argmax(0).to(torch.uint8).cpu().numpy()
             if kept is not None:
-                kept[:, first:stop] = shares.cpu().numpy()
+                kept[:, rows] = shares.cpu().numpy()
         return Prediction(labels, kept, self.description.labels)
 
+    @torch.inference_mode()
+    def _mean(self, image_HWC: NDArray[Any], file: object, probabilities: bool) -> Prediction:
+        """By the mean of the members' probabilities; they are added up one member after the other, so that more
+        members need no more memory.
+        """
+        size = image_HWC.shape[:2]
+        total_KHW: Tensor | None = None
+        for member, tiles in zip(self.members, self._tiles, strict=True):
+            logits_Khw = self._logits(member, tiles, image_HWC, file)
+            if total_KHW is None:
+                total_KHW = logits_Khw.new_zeros(self.description.labels.count, *size)
+            for rows in _bands(size[0]):
+                total_KHW[:, rows] += as_probabilities(enlarged_rows(logits_Khw, size, rows.start, rows.stop))
+            del logits_Khw  # the next member's take its room
+        assert total_KHW is not None, "an ensemble has members"
+        total_KHW /= len(self.members)
+        labels = np.empty(size, np.uint8)
+        for rows in _bands(size[0]):  # the argmax is of 64-bit numbers
+            labels[rows] = total_KHW[:, rows].argmax(0).to(torch.uint8).cpu().numpy()
+        return Prediction(labels, total_KHW.cpu().numpy() if probabilities else None, self.description.labels)
 
-def as_probabilities(logits_KHW: Tensor) -> Tensor:
-    """Probabilities over all classes, K H W; a single logit gives two."""
-    if logits_KHW.shape[0] == 1:
-        foreground = logits_KHW.sigmoid()
-        return torch.cat([1 - foreground, foreground])
-    return logits_KHW.softmax(0)
+
+def _bands(height: int) -> Iterator[slice]:
+    return (slice(first, min(height, first + BAND)) for first in range(0, height, BAND))
 
 
-def enlarged_rows(logits_Khw: Tensor, size: tuple[int, int], first: int, stop: int) -> Tensor:
-    """Rows first … stop-1 of the logits enlarged bilinearly to `size`, K rows W; the same as enlarging them all."""
-    h, w = logits_Khw.shape[1:]
-    if (h, w) == tuple(size):
-        return logits_Khw[:, first:stop]
-    where = ((torch.arange(first, stop, device=logits_Khw.device) + 0.5) * (h / size[0]) - 0.5).clamp(0, h - 1)
-    low = where.floor().long()
-    high = (low + 1).clamp(max=h - 1)
-    share = (where - low)[None, :, None]
-    rows = torch.lerp(logits_Khw[:, low], logits_Khw[:, high], share)
-    if w == size[1]:
-        return rows
-    return F.interpolate(rows, size=size[1], mode="linear", align_corners=False)
+def _opened(model: Source | Sequence[Source]) -> Ensemble:
+    several = [model] if isinstance(model, str | Path | Model | Ensemble) else list(model)
+    names = [str(one) if isinstance(one, str | Path) else f"model {n}" for n, one in enumerate(several, start=1)]
+    opened = [ensemble.load(one) if isinstance(one, str | Path) else one for one in several]
+    return ensemble.joined(opened, names)

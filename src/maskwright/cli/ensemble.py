@@ -1,0 +1,18 @@
+"""maskwright ensemble MODEL MODEL... --out FILE."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskwright.cli.console import console
+
+
+def ensemble(
+    models: Annotated[list[Path], typer.Argument(help="Model files, two or more.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The model file to write.", show_default=False)],
+) -> None:
+    """Write several models as one file, whose prediction is the mean of their probabilities."""
+    from maskwright import api
+
+    console.print(f"model   {api.ensemble(models, out)}", soft_wrap=True)
