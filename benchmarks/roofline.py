@@ -257,7 +257,7 @@ def _ready(
         marks.append(watch.now())
         average.update(network, number)
         marks.append(watch.now())
-        return {part: b - a for part, a, b in zip(PARTS, marks, marks[1:], strict=True)}
+        return {part: b - a for part, a, b in zip(PARTS, marks[:-1], marks[1:], strict=True)}
 
     def predict() -> float:
         def work() -> None:
