@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -102,3 +104,34 @@ def test_without_a_container_the_cores_bound_to_are_counted(monkeypatch, tmp_pat
     monkeypatch.delattr(devices.os, "sched_getaffinity")
     monkeypatch.setattr(devices.os, "cpu_count", lambda: None)
     assert cores() == 1
+
+
+def test_memory_is_kept_where_the_c_library_can(monkeypatch):
+    told = []
+
+    def library(most):
+        def mallopt(name, value):
+            told.append((name, value))
+            return int(name != devices.M_MMAP_THRESHOLD or value <= most)
+
+        return lambda _: SimpleNamespace(mallopt=mallopt)
+
+    for most in (2**30, 2**25):
+        monkeypatch.setattr(devices.ctypes, "CDLL", library(most))
+        told.clear()
+        assert devices.keep_memory()
+        assert told[-2:] == [(devices.M_MMAP_THRESHOLD, most), (devices.M_TRIM_THRESHOLD, 2**31 - 1)]
+
+    monkeypatch.setattr(devices.ctypes, "CDLL", library(0))
+    assert not devices.keep_memory()
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    def missing(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(devices.ctypes, "CDLL", missing)
+    assert not devices.keep_memory()
+
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda _: object())
+    assert not devices.keep_memory()

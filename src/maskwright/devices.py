@@ -1,5 +1,6 @@
 """Where the arithmetic happens: device and precision, and how many CPU threads work on it."""
 
+import ctypes
 import math
 import os
 from pathlib import Path
@@ -15,6 +16,10 @@ from maskwright.records import Record
 CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
 """Microseconds of CPU a container gets, and in how many."""
 
+M_TRIM_THRESHOLD: Final = -1
+M_MMAP_THRESHOLD: Final = -3
+"""Of glibc's malloc.h: free bytes handed back from the end, and the size from which a block is mapped alone."""
+
 
 class DeviceSettings(Record):
     """The device and the number format on it."""
@@ -25,6 +30,11 @@ class DeviceSettings(Record):
     """mixed: convolutions in 16 bit, weights and losses in 32."""
     channels_last: bool = False
     """Whether images lie in memory pixel by pixel rather than channel by channel."""
+    weight_gradients: Literal["direct", "products"] = "direct"
+    """How a CPU computes the gradients of 3×3 kernels where images lie pixel by pixel: by its own routine, or by matrix
+    products, which is faster where it has AVX2 and no more. Both give the same to the last bits."""
+    compile: bool = False
+    """Whether training compiles the network first. That takes a minute or so, and pays in long trainings only."""
     threads: int | None = Field(None, ge=1)
     """CPU threads; they add in their own order, so a resumed run needs as many. None: as many as torch chooses."""
 
@@ -89,6 +99,21 @@ def demand_here(device: DeviceSettings) -> None:
 def lay_channels_last(network: nn.Module) -> None:
     """Let the network's kernels lie in memory as images that are stored pixel by pixel want them."""
     cast("Any", network).to(memory_format=torch.channels_last)  # torch's stubs disagree from version to version
+
+
+def keep_memory() -> bool:
+    """Let this process keep memory that it has freed for what it needs next; whether that could be had.
+
+    glibc hands large blocks back at once and gets them anew, emptied page by page, for every map of every step: 15,000
+    to 60,000 page faults each, 5 to 10 % of its time (EXPERIMENTS.md). Elsewhere nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # not glibc
+        return False
+    # Some versions of glibc allow no more than 32 MiB.
+    mapped = any(mallopt(M_MMAP_THRESHOLD, most) for most in (2**30, 2**25))
+    return bool(mapped and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def available() -> list[str]:

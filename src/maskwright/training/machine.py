@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from maskwright.data.dataset import Batch, Crops
-from maskwright.devices import DeviceSettings
+from maskwright.devices import DeviceSettings, keep_memory, lay_channels_last
+from maskwright.model.gradients import by_products
 
 
 def fabric_for(device: DeviceSettings) -> Fabric:
@@ -21,6 +22,19 @@ def fabric_for(device: DeviceSettings) -> Fabric:
         devices=1 if device.accelerator in {"cpu", "mps"} else [device.index],
         precision=device.precision,
     )
+
+
+def arrange(network: nn.Module, device: DeviceSettings) -> None:
+    """Let the network work as the device settings ask for. Its weights and their names stay what they are."""
+    if device.accelerator == "cpu":
+        keep_memory()
+    if device.channels_last:
+        lay_channels_last(network)
+    if device.weight_gradients == "products":
+        by_products(network)
+    if device.compile:
+        # In place, unlike `torch.compile(network)`, which would rename the weights.
+        network.compile(dynamic=False)
 
 
 def formatted(images: Tensor, device: DeviceSettings) -> Tensor:

@@ -7,12 +7,11 @@ from torch import Tensor
 
 from maskwright.data.dataset import Batch
 from maskwright.data.randomness import number
-from maskwright.devices import lay_channels_last
 from maskwright.losses import supervised
 from maskwright.model import UNet
 from maskwright.training import optimisers
 from maskwright.training.job import Job
-from maskwright.training.machine import fabric_for, formatted
+from maskwright.training.machine import arrange, fabric_for, formatted
 from maskwright.training.stages import by_level
 from maskwright.training.supervision import cropped, finest
 
@@ -38,8 +37,7 @@ class Step:
     def __init__(self, job: Job):
         self.job = job
         self.fabric = fabric_for(job.device)
-        if job.device.channels_last:
-            lay_channels_last(job.network)
+        arrange(job.network, job.device)
         optimizer = optimisers.build(job.network, job.settings.optimizer, by_level=by_level(job.settings))
         self._wrapped, self.optimizer = self.fabric.setup(job.network, optimizer)
 
