@@ -127,8 +127,6 @@ def ways(device: DeviceSettings, compiled: bool) -> list[Way]:
     plain = device.model_copy(update={"channels_last": False})
     last = device.model_copy(update={"channels_last": True})
     found = [Way(plain, "channel by channel"), Way(last, "pixel by pixel")]
-    if device.accelerator == "cpu":
-        found.append(Way(last.model_copy(update={"weight_gradients": "products"}), "pixel by pixel, products"))
     if compiled:
         found += [Way(w.device.model_copy(update={"compile": True}), f"{w.name}, compiled") for w in found[:2]]
     return found

@@ -30,9 +30,6 @@ class DeviceSettings(Record):
     """mixed: convolutions in 16 bit, weights and losses in 32."""
     channels_last: bool = False
     """Whether images lie in memory pixel by pixel rather than channel by channel."""
-    weight_gradients: Literal["direct", "products"] = "direct"
-    """How a CPU computes the gradients of 3×3 kernels where images lie pixel by pixel: by its own routine, or by matrix
-    products, which is faster where it has AVX2 and no more. Both give the same to the last bits."""
     compile: bool = False
     """Whether training compiles the network first. That takes a minute or so, and pays in long trainings only."""
     threads: int | None = Field(None, ge=1)

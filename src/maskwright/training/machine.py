@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader
 
 from maskwright.data.dataset import Batch, Crops
 from maskwright.devices import DeviceSettings, keep_memory, lay_channels_last
-from maskwright.model.gradients import by_products
 
 
 def fabric_for(device: DeviceSettings) -> Fabric:
@@ -30,8 +29,6 @@ def arrange(network: nn.Module, device: DeviceSettings) -> None:
         keep_memory()
     if device.channels_last:
         lay_channels_last(network)
-    if device.weight_gradients == "products":
-        by_products(network)
     if device.compile:
         # In place, unlike `torch.compile(network)`, which would rename the weights.
         network.compile(dynamic=False)
