@@ -3,9 +3,9 @@
     pip install -r benchmarks/peers/requirements.txt
     python benchmarks/throughput.py --sets isbi2012 camvid --rounds 5 --seconds 8
 
-The same network (a plain U-Net of four halvings, base 16; `--base 64` is the one of 31 million parameters), crop and batch
-for all; nnU-Net has its own network of the same widths. Every peer is built once; then rounds are interleaved, each peer
-training for some seconds a round, and medians and ratios of the same rounds are told. Peers with a DataLoader are run
+The same network (a plain U-Net of four halvings, base 16; `--base 64` is the one of 31 million parameters), crop and
+batch for all; nnU-Net has its own network of the same widths. Every peer is built once; then rounds are interleaved,
+each peer training for some seconds a round, and medians and ratios of the same rounds are told. Peers with a DataLoader are run
 with each number of `--workers`. What is not installed is left out, and said. A line a run is appended to
 `benchmarks/results/throughput.jsonl`.
 """
@@ -29,11 +29,10 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from maskwright.model import UNet, UNetRecord
 from peers import PEERS, peer
 from peers.sets import SETS, inspected, task
 from peers.task import cores
-
-from maskwright.model import UNet, UNetRecord
 
 RESULTS = Path(__file__).parent / "results" / "throughput.jsonl"
 NO_LOADER = {"nnunet"}
@@ -149,7 +148,9 @@ def show(row: dict) -> None:
     ours = rates.get("maskwright")
     print(f"\n{row['set']}: {row['parameters'] / 1e6:.1f} M parameters, crop {row['crop']}, batch {row['batch']}, "
           f"{row['threads']} threads, {row['device']}\n")  # fmt: skip
-    print(f"| {'':24} | images/s | {'least … most':15} | ours over it (median of the rounds' ratios) |\n|---|---|---|---|")
+    print(
+        f"| {'':24} | images/s | {'least … most':15} | ours over it (median of the rounds' ratios) |\n|---|---|---|---|"
+    )
     for text, found in sorted(rates.items(), key=lambda item: -statistics.median(item[1])):
         ratio = f"{statistics.median(a / b for a, b in zip(ours, found, strict=True)):.2f}" if ours else ""
         print(f"| {text:24} | {statistics.median(found):8.2f} | {min(found):6.2f} … {max(found):6.2f} | {ratio} |")

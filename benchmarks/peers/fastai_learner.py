@@ -13,9 +13,10 @@ from fastai.vision.augment import RandomCrop, Resize, ResizeMethod, aug_transfor
 from fastai.vision.core import PILImage, PILImageBW
 from fastai.vision.data import ImageBlock, MaskBlock, Normalize
 from fastai.vision.learner import unet_learner
-from peers.task import Gate, Task, cross_entropy_and_dice, predictor
 from torch import nn
 from torchvision.models import resnet18
+
+from peers.task import Gate, Task, cross_entropy_and_dice, predictor
 
 
 class After(Callback):
@@ -26,6 +27,7 @@ class After(Callback):
         self.told = told
 
     def after_batch(self) -> None:
+        """After each batch."""
         if self.training:
             self.told()
 
@@ -39,6 +41,7 @@ class TimedCycle(Callback):
         self.started, self.seconds, self.count = started, seconds, 0
 
     def before_batch(self) -> None:
+        """Before each batch."""
         done = min(1.0, (time.monotonic() - self.started) / self.seconds)
         if done >= 1:
             raise CancelFitException
@@ -81,10 +84,17 @@ class Peer:
     rate = 1e-3
 
     def learner(self, task: Task, network: nn.Module | None, workers: int) -> Learner:
+        """The data, the network and the loss, together."""
         data, loss = loaders(task, workers), cross_entropy_and_dice(task)
         if network is None:
             learn = unet_learner(
-                data, resnet18, pretrained=False, n_in=task.channels, n_out=task.classes, loss_func=loss, normalize=False
+                data,
+                resnet18,
+                pretrained=False,
+                n_in=task.channels,
+                n_out=task.classes,
+                loss_func=loss,
+                normalize=False,
             )
         else:
             learn = Learner(data, network, loss_func=loss)
@@ -92,10 +102,12 @@ class Peer:
         return learn.to_bf16() if task.device != "cpu" and hasattr(learn, "to_bf16") else learn
 
     def steps(self, task: Task, network: nn.Module | None = None, workers: int = 0) -> Gate:
+        """Steps of training with the given network, or its own."""
         learn = self.learner(task, network, workers)
         return Gate(lambda gate: learn.fit_one_cycle(10**6, self.rate, cbs=[After(gate.passed)]))
 
     def train(self, task: Task, seconds: float):
+        """Train for so long; labels of an image by path."""
         started = time.monotonic()
         learn = self.learner(task, None, 0)
         cycle = TimedCycle(self.rate, started, seconds)

@@ -22,10 +22,20 @@ from monai.transforms import (
     Resized,
     SpatialPadd,
 )
-from peers.task import (
-    VOID, Step, Task, cross_entropy_and_dice, endless, onto, predictor, read_image, read_labels, trained,
-)  # fmt: skip
 from torch import nn
+
+from peers.task import (
+    VOID,
+    Step,
+    Task,
+    cross_entropy_and_dice,
+    endless,
+    onto,
+    predictor,
+    read_image,
+    read_labels,
+    trained,
+)  # fmt: skip
 
 BOTH = ("image", "label")
 
@@ -68,6 +78,7 @@ class Peer:
     rate = 2e-3
 
     def steps(self, task: Task, network: nn.Module | None = None, workers: int = 0) -> Iterator[None]:
+        """Steps of training with the given network, or its own."""
         features = (16, 16, 32, 64, 128, 16)
         self.network = network = onto(
             task, network or BasicUNet(2, task.channels, task.classes, features, norm="batch", act="relu")
@@ -78,7 +89,7 @@ class Peer:
         cached = CacheDataset(files, pipeline(task), cache_rate=1.0, num_workers=2, progress=False)
         loader = DataLoader(
             cached,
-            task.batch,
+            batch_size=task.batch,
             shuffle=True,
             drop_last=True,
             num_workers=workers,
@@ -90,6 +101,7 @@ class Peer:
             yield
 
     def train(self, task: Task, seconds: float):
+        """Train for so long; labels of an image by path."""
         started = time.monotonic()
         steps = self.steps(task)
         next(steps)

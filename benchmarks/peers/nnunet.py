@@ -1,7 +1,7 @@
-"""nnU-Net: its loader, its trainer's augmentation, its PlainConvUNet with deep supervision, its loss, optimiser and step.
+"""nnU-Net: its loader, its trainer's augmentation, PlainConvUNet with deep supervision, loss, optimiser and step.
 
-The trainer's own class wants preprocessed folders and 1,000 epochs of 250 steps; here its parts do the same from memory,
-and its polynomial rate runs over the time there is. Mirrored prediction, as it does.
+The trainer's own class wants preprocessed folders and 1,000 epochs of 250 steps; here its parts do the same from
+memory, and its polynomial rate runs over the time there is. Mirrored prediction, as it does.
 """
 
 import time
@@ -16,9 +16,10 @@ from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from peers.task import VOID, Task, onto, predictor, read_image, read_labels
 from torch import nn
 from torch.nn import functional as F
+
+from peers.task import VOID, Task, onto, predictor, read_image, read_labels
 
 
 class Memory:
@@ -44,6 +45,7 @@ class Memory:
         return image[:, None], labels[None, None], None, {"class_locations": places}
 
     def load_case(self, i: int):
+        """As its datasets do."""
         return self.cases[i]
 
     def __len__(self) -> int:
@@ -57,6 +59,7 @@ class Peer:
         self.base = base
 
     def steps(self, task: Task, network: nn.Module | None = None, workers: int = 0) -> Iterator[None]:
+        """Steps of training with the given network, or its own."""
         del network, workers  # its own network; its loader works beside the step on a GPU only where it has processes
         stages = 5
         self.network = network = PlainConvUNet(
@@ -98,6 +101,7 @@ class Peer:
             yield
 
     def train(self, task: Task, seconds: float):
+        """Train for so long; labels of an image by path."""
         started = time.monotonic()
         np.random.seed(task.seed)
         steps = self.steps(task)

@@ -3,12 +3,13 @@
 import tempfile
 from pathlib import Path
 
+from torch import nn
+
 from maskwright import api
 from maskwright.training.callbacks import Listener
 from maskwright.training.loop import fit
 from maskwright.training.prepare import prepare
 from peers.task import Gate, Task
-from torch import nn
 
 
 class Passing(Listener):
@@ -18,6 +19,7 @@ class Passing(Listener):
         self.gate = gate
 
     def stepped(self, news: object) -> None:
+        """A step is over."""
         self.gate.passed()
 
 
@@ -28,6 +30,7 @@ class Peer:
         self.optimizer = optimizer
 
     def steps(self, task: Task, network: nn.Module | None = None, workers: int = 0, *, seen=None) -> Gate:
+        """Steps of training with the given network, or its own."""
         assert network is not None, "with the network that the others are given"
         folder = tempfile.TemporaryDirectory()
         self.folder = folder  # kept as long as the peer is

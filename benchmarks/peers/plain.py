@@ -1,14 +1,15 @@
-"""A plain copy of the U-Net (31 million parameters at base 64) with a plain loop: no augmentation, Adam, a DataLoader."""
+"""A plain copy of the U-Net (31 million parameters at base 64), a plain loop: no augmentation, Adam, a DataLoader."""
 
 import time
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from peers.task import Step, Task, cross_entropy_and_dice, endless, onto, predictor, read_image, read_labels, trained
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
+
+from peers.task import Step, Task, cross_entropy_and_dice, endless, onto, predictor, read_image, read_labels, trained
 
 
 def two(inside: int, out: int) -> nn.Sequential:
@@ -31,6 +32,7 @@ class PlainUNet(nn.Module):
         self.head = nn.Conv2d(base, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits."""
         skips = []
         for i, block in enumerate(self.down):
             x = block(x if i == 0 else F.max_pool2d(x, 2))
@@ -57,7 +59,9 @@ class Crops(Dataset):
         if self.task.size:
             image, labels = F.interpolate(image, self.task.size, mode="bilinear"), F.interpolate(labels, self.task.size)
         H, W = image.shape[-2:]
-        image, labels = (F.pad(t, (0, max(0, w - W), 0, max(0, h - H)), value=v) for t, v in ((image, 0), (labels, 255)))
+        image, labels = (
+            F.pad(t, (0, max(0, w - W), 0, max(0, h - H)), value=v) for t, v in ((image, 0), (labels, 255))
+        )
         H, W = image.shape[-2:]
         y, x = np.random.randint(H - h + 1), np.random.randint(W - w + 1)
         mean, std = (torch.tensor(v)[:, None, None] for v in (self.task.mean, self.task.std))
@@ -70,6 +74,7 @@ class Peer:
     rate = 1e-3
 
     def steps(self, task: Task, network: nn.Module | None = None, workers: int = 0) -> Iterator[None]:
+        """Steps of training with the given network, or its own."""
         network = onto(task, network or PlainUNet(task.channels, task.classes, base=16))
         self.network = network
         self.optimizer = torch.optim.Adam(network.parameters(), self.rate)
@@ -82,6 +87,7 @@ class Peer:
             yield
 
     def train(self, task: Task, seconds: float):
+        """Train for so long; labels of an image by path."""
         started = time.monotonic()
         steps = self.steps(task)
         next(steps)

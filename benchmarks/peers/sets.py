@@ -7,11 +7,11 @@ library would have them; images stay where they are.
 from pathlib import Path
 
 import numpy as np
-from peers.task import Pair, Task, measured, root_weights
 from PIL import Image
 
 from maskwright import api
 from maskwright.api import Inspection
+from peers.task import Pair, Task, measured, root_weights
 
 SETS = {
     # Height and width that images are resized to, crop, batch, whether a scene stands upright, where the data lie.

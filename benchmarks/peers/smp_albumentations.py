@@ -9,10 +9,11 @@ import numpy as np
 import segmentation_models_pytorch as smp
 import torch
 from albumentations.pytorch import ToTensorV2
-from peers.plain import PlainUNet
-from peers.task import VOID, Step, Task, endless, onto, predictor, read_labels, trained
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+
+from peers.plain import PlainUNet
+from peers.task import VOID, Step, Task, endless, onto, predictor, read_labels, trained
 
 cv2.setNumThreads(0)  # as albumentations advises beside a DataLoader
 
@@ -67,11 +68,13 @@ class Peer:
         self.kind = network
 
     def made(self, task: Task) -> nn.Module:
+        """The network, with random weights."""
         if self.kind == "narrow":
             return PlainUNet(task.channels, task.classes, base=16)
         return smp.Unet(self.kind, encoder_weights=None, in_channels=task.channels, classes=task.classes)
 
     def steps(self, task: Task, network: nn.Module | None = None, workers: int = 0) -> Iterator[None]:
+        """Steps of training with the given network, or its own."""
         self.network = network = onto(task, network or self.made(task))
         self.optimizer = torch.optim.AdamW(network.parameters(), self.rate, weight_decay=1e-2)
         weight = None if task.weights is None else torch.tensor(task.weights, device=task.device)
@@ -92,6 +95,7 @@ class Peer:
             yield
 
     def train(self, task: Task, seconds: float):
+        """Train for so long; labels of an image by path."""
         started = time.monotonic()
         steps = self.steps(task)
         next(steps)

@@ -104,6 +104,7 @@ class Step:
         self.device, self.gpu = torch.device(task.device), task.device != "cpu"
 
     def __call__(self, images: Tensor, labels: Tensor) -> None:
+        """Forward, backward, and the optimiser."""
         images = images.to(self.device, non_blocking=True)
         labels = labels.to(self.device, non_blocking=True)
         if self.gpu:
