@@ -5,10 +5,10 @@
 
 All train on the same images and are scored on the same test images (ISBI's slices 24-29, CamVid's own, every fifth
 image of the others; labelme's three photographs are left out), over all pixels at the original size, void left out.
-The minutes of a peer begin when its packages are imported and end with its last step; ours are `maskwright train --minutes`,
-from reading the data to the model file. Where no validation part is published, peers train on all that is not held out;
-ours takes its validation images from there. Each training is a process of its own. A line a run is appended to
-`benchmarks/results/peers_quality.jsonl`; pets26 has five test images, so its numbers say little.
+The minutes of a peer begin when its packages are imported and end with its last step; ours are `maskwright train
+--minutes`, from reading the data to the model file. Where no validation part is published, peers train on all that is
+not held out; ours takes its validation images from there. Each training is a process of its own. A line a run is
+appended to `benchmarks/results/peers_quality.jsonl`; pets26 has five test images, so its numbers say little.
 """
 
 import argparse

@@ -5,9 +5,9 @@
 
 The same network (a plain U-Net of four halvings, base 16; `--base 64` is the one of 31 million parameters), crop and
 batch for all; nnU-Net has its own network of the same widths. Every peer is built once; then rounds are interleaved,
-each peer training for some seconds a round, and medians and ratios of the same rounds are told. Peers with a DataLoader are run
-with each number of `--workers`. What is not installed is left out, and said. A line a run is appended to
-`benchmarks/results/throughput.jsonl`.
+each peer training for some seconds a round, and medians and ratios of the same rounds are told. Peers with a
+DataLoader are run with each number of `--workers`. What is not installed is left out, and said. A line a run is
+appended to `benchmarks/results/throughput.jsonl`.
 """
 
 import argparse
