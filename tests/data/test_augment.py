@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import ndimage
 
+from maskwright.data import augment
 from maskwright.data.augment import OFF, Augment, Moves, change_light, draw_moves, sampling_grid, warp
 from maskwright.errors import SettingError
 from maskwright.records import IGNORED
@@ -19,7 +20,7 @@ STRONG = Augment(
 def moves(affine, elastic=None, batch=1):
     """One affine for each crop, and nothing done to the light."""
     affine = torch.as_tensor(np.broadcast_to(affine, (batch, 2, 3)).copy(), dtype=torch.float32)
-    return Moves(affine, elastic, torch.ones(batch), torch.zeros(batch, 1), torch.zeros(batch))
+    return Moves(affine, elastic, torch.ones(batch, 1), torch.zeros(batch, 1), None, None)
 
 
 def about(matrix, offset=(0.0, 0.0)):
@@ -44,7 +45,7 @@ def test_with_everything_off_the_crop_is_cut_out_exactly(crop, source):
     cut = (slice(top, top + crop[0]), slice(left, left + crop[1]))
     torch.testing.assert_close(seen, images[:, :, *cut], rtol=0, atol=2e-5)
     np.testing.assert_array_equal(seen_labels.numpy(), labels[:, *cut].numpy(), strict=True)
-    torch.testing.assert_close(change_light(seen, still, 0, 3), seen, rtol=0, atol=0)
+    torch.testing.assert_close(change_light(seen, still), seen, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -294,25 +295,72 @@ def test_the_elastic_spare_is_seldom_exceeded():
     assert beyond.float().mean() < 1e-3
 
 
+def lit(gain, shift, noise=None, noise_from=None):
+    return Moves(torch.zeros(len(gain), 2, 3), None, gain, shift, noise, noise_from)
+
+
 def test_light_is_gain_times_value_plus_shift():
     images = torch.randn(2, 3, 4, 5)
-    light = Moves(torch.zeros(2, 2, 3), None, torch.tensor([1.5, 0.5]), torch.arange(6.0).reshape(2, 3), torch.zeros(2))
-    seen = change_light(images, light, 0, 0)
-    torch.testing.assert_close(seen[1, 2], images[1, 2] * 0.5 + 5)
+    gain = torch.tensor([[1.5] * 3, [0.5, 0.5, 2.0]])
+    seen = change_light(images, lit(gain, torch.arange(6.0).reshape(2, 3)))
+    torch.testing.assert_close(seen[1, 2], images[1, 2] * 2 + 5)
+    torch.testing.assert_close(seen[1, 1], images[1, 1] * 0.5 + 4)
     torch.testing.assert_close(seen[0, 0], images[0, 0] * 1.5)
 
 
-def test_noise_has_the_deviation_asked_for_and_is_counted():
+@given(seed=st.integers(0, 2**40), mean=st.floats(-3e4, 3e4), std=st.floats(0.01, 3e4))
+def test_normalising_along_the_way_is_normalising_first(seed, mean, std):
+    drawn = draw_moves(STRONG, seed, range(3), 2, np.zeros((3, 2)))
+    normal = torch.randn(3, 2, 5, 4, generator=torch.Generator().manual_seed(seed))
+    means, stds = (mean, mean / 2), (std, std * 3)
+    stored = normal.double() * torch.tensor(stds)[:, None, None] + torch.tensor(means)[:, None, None]
+
+    seen = change_light(stored.float(), drawn.of_stored(means, stds))
+
+    # A float32 of a value far from 0 knows it to 1 part in 10 million.
+    slack = 1e-5 + 1e-6 * abs(mean) / std
+    torch.testing.assert_close(seen, change_light(normal, drawn), rtol=0, atol=slack)
+
+
+def test_noise_has_the_deviation_asked_for():
     images = torch.zeros(2, 1, 100, 100)
-    noisy = Moves(torch.zeros(2, 2, 3), None, torch.ones(2), torch.zeros(2, 1), torch.tensor([0.0, 0.3]))
-    seen = change_light(images, noisy, 7, 11)
+    noisy = lit(torch.ones(2, 1), torch.zeros(2, 1), torch.tensor([0.0, 0.3]), torch.tensor([0.2, 0.7]).double())
+    seen = change_light(images, noisy)
     assert (seen[0] == 0).all()
     assert float(seen[1].std()) == pytest.approx(0.3, rel=0.03)
     assert float(seen[1].mean()) == pytest.approx(0, abs=0.01)
-    torch.manual_seed(5)
-    torch.testing.assert_close(change_light(images, noisy, 7, 11), seen, rtol=0, atol=0)
-    for seed, step in ((7, 12), (8, 11)):
-        assert (change_light(images, noisy, seed, step)[1] != seen[1]).any()
+    beside = torch.corrcoef(torch.stack([seen[1, 0, :, :-1].flatten(), seen[1, 0, :, 1:].flatten()]))[0, 1]
+    assert abs(float(beside)) < 0.05
+
+
+def test_noise_is_the_crops_own_in_a_batch_of_any_size():
+    """So that a step's crops may be divided over devices."""
+    images = torch.zeros(4, 3, 20, 30)
+    together = change_light(images, draw_moves(STRONG, 7, range(8, 12), 3, np.zeros((4, 2))))
+    alone = [change_light(images[:1], draw_moves(STRONG, 7, [n], 3, np.zeros((1, 2)))) for n in (8, 9, 10, 11)]
+    torch.testing.assert_close(torch.cat(alone), together, rtol=0, atol=0)
+    patterns = (together - together.mean(dim=(2, 3), keepdim=True)).flatten(1)
+    assert (torch.corrcoef(patterns) - torch.eye(4)).abs().max() < 0.15
+    other = change_light(images[:1], draw_moves(STRONG, 6, [8], 3, np.zeros((1, 2))))
+    assert (other != together[:1]).any()
+
+
+@pytest.mark.parametrize("start", [0.0, 1 - 2**-53])
+def test_noise_is_found_for_crops_of_any_size(start):
+    """Also for one that is larger than the row of random numbers usually is."""
+    for shape in ((1, 1, 1, 1), (1, 3, 700, 900)):
+        one = torch.ones(1, shape[1])
+        noisy = lit(one, one * 0, torch.tensor([1.0]), torch.tensor([start]).double())
+        assert (change_light(torch.zeros(shape), noisy) != 0).all()
+
+
+@pytest.mark.parametrize("settings", [STRONG, OFF, Augment(elastic=2.0)])
+def test_the_grid_of_other_devices_is_the_same_sums(settings):
+    """Their products are written out: they fit, on a device that knows shapes alone, and agree with the CPU's."""
+    drawn = draw_moves(settings, 0, range(3), 1, np.ones((3, 2)))
+    assert sampling_grid(drawn.to(torch.device("meta")), (7, 9), (20, 30)).shape == (3, 7, 9, 2)
+    tall, wide = torch.randn(2, 5, 6), torch.randn(6, 11)
+    torch.testing.assert_close(augment._product(tall, wide), tall @ wide)
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,12 @@ def seen(crops, step):
 
 
 def tensors(batch):
-    parts = [getattr(batch, field.name) for field in fields(Batch)[1:3]]
+    parts = [getattr(batch, field.name) for field in fields(Batch)[2:4]]
     return [*parts, *(part for part in vars(batch.moves).values() if part is not None)]
 
 
 def assert_same(one, other):
-    assert one.step == other.step
+    assert (one.step, one.numbers) == (other.step, other.numbers)
     for part, other_part in zip(tensors(one), tensors(other), strict=True):
         np.testing.assert_array_equal(part.numpy(), other_part.numpy(), strict=True)
 
@@ -186,7 +186,7 @@ def painted_crops(paint, tmp_path):
     preprocess = Preprocess(channels=1, dtype="uint16", mean=(3e4,), std=(2e4,))
     stored = cache.build(tmp_path / "cache", samples, list(samples.samples), preprocess)
     sampling = Sampling(crop=(24, 20), batch=3)
-    return Crops(stored, sampling, LIVELY, 5, 1), Finish(sampling, preprocess, 5), preprocess
+    return Crops(stored, sampling, LIVELY, 5, 1), Finish(sampling, preprocess), preprocess
 
 
 # Forking while other threads run draws a warning, as does asking for more workers than there are cores.
@@ -206,6 +206,23 @@ def test_crops_that_were_sent_to_a_process_are_the_same(painted_crops):
     assert_same(pickle.loads(sent)[7], crops[7])
 
 
+@pytest.mark.parametrize("devices", [1, 2, 3, 6])
+def test_a_batch_divided_over_devices_has_the_values_of_the_whole(devices, painted_crops):
+    crops, finish, _ = painted_crops
+    whole = Crops(crops.cache, Sampling(crop=(24, 20), batch=6), LIVELY, 5, 1)
+    batch = whole[3]
+    assert batch.numbers == tuple(range(18, 24))
+
+    shares = [whole.some(3, batch.numbers[device::devices]) for device in range(devices)]
+
+    cpu = torch.device("cpu")
+    together, labels, _ = finish(batch, cpu)
+    for device, share in enumerate(shares):
+        images, its_labels, _ = finish(share, cpu)
+        torch.testing.assert_close(images, together[device::devices], rtol=0, atol=0)
+        torch.testing.assert_close(its_labels, labels[device::devices], rtol=0, atol=0)
+
+
 def test_finishing_is_warp_then_values_then_light(painted_crops):
     crops, finish, preprocess = painted_crops
     batch = crops[4]
@@ -216,7 +233,7 @@ def test_finishing_is_warp_then_values_then_light(painted_crops):
     assert (images.shape, images.dtype, labels.shape) == ((3, 1, 24, 20), torch.float32, (3, 24, 20))
     stored = torch.from_numpy(batch.images.numpy().astype(np.float32))
     warped, expected, _ = warp(stored, batch.labels, batch.moves, (24, 20))
-    torch.testing.assert_close(images, change_light(preprocess.normalise(warped), batch.moves, 5, 4), rtol=0, atol=0)
+    torch.testing.assert_close(images, change_light(preprocess.normalise(warped), batch.moves), rtol=0, atol=1e-5)
     np.testing.assert_array_equal(labels.numpy(), expected.numpy())
     assert weights is None
     again, *_ = finish(crops[4], torch.device("cpu"))
@@ -228,7 +245,7 @@ def test_stored_values_reach_the_network_whole(dtype):
     shelf = Shelf([(200, 250)], dtype)
     sampling = Sampling(crop=(200, 250), batch=1)
     crops = Crops(shelf, sampling, OFF, 0, 3)
-    finish = Finish(sampling, Preprocess(channels=3, dtype=dtype, mean=(0.0,) * 3, std=(1.0,) * 3), 0)
+    finish = Finish(sampling, Preprocess(channels=3, dtype=dtype, mean=(0.0,) * 3, std=(1.0,) * 3))
     images, labels, weights = finish(crops[0], torch.device("cpu"))
     assert weights is None
     np.testing.assert_allclose(images[0].numpy(), shelf.image(0).astype(np.float32), atol=1e-3)
@@ -262,7 +279,7 @@ def test_weights_go_through_the_same_warp_as_the_image():
     unlit = LIVELY.model_copy(update={"brightness": 0.0, "contrast": 0.0, "noise": 0.0})
     crops.augment = unlit
 
-    images, labels, weights = Finish(crops.sampling, plain, 0)(crops[5], torch.device("cpu"))
+    images, labels, weights = Finish(crops.sampling, plain)(crops[5], torch.device("cpu"))
 
     inside = labels == 1
     assert inside.float().mean() > 0.5
@@ -274,7 +291,7 @@ def test_what_lies_outside_the_image_weighs_nothing():
     crops = crops_of(WeightedShelf([(16, 16)]), (32, 32))
     plain = Preprocess(channels=3, dtype="float32", mean=(0.0,) * 3, std=(1.0,) * 3)
 
-    _, labels, weights = Finish(crops.sampling, plain, 0)(crops[0], torch.device("cpu"))
+    _, labels, weights = Finish(crops.sampling, plain)(crops[0], torch.device("cpu"))
 
     assert (weights[labels == IGNORED] == 0).all()
     assert (labels == IGNORED).any()

@@ -1,11 +1,14 @@
 """Augmentation as one warp: flips, turns, scale, shear and elastic displacement add up to one sampling grid.
 
 Image and labels are sampled once, for the whole batch, on the training device; brightness, contrast and noise follow.
-What a draw is, is decided on the CPU by counted randomness (`draw_moves`); applying it (`warp`) needs no randomness but
-the noise, which is counted too. Shapes: B C H W the source around the crop, h w the crop.
+What a draw is, is decided on the CPU by counted randomness (`draw_moves`), crop by crop; applying it (`warp`,
+`change_light`) needs no randomness. Shapes: B C H W the source around the crop, h w the crop, G G the elastic knots.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,7 +17,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional as F
 
-from maskwright.data.randomness import draw, number
+from maskwright.data.randomness import draw
 from maskwright.records import IGNORED, Record
 
 
@@ -69,6 +72,10 @@ OFF = Augment(
 )  # fmt: skip
 
 
+NOISE: Final = 1 << 20
+"""Random numbers that noise is taken from, at least."""
+
+
 @dataclass(frozen=True)
 class Moves:
     """What happens to each crop of a batch."""
@@ -78,58 +85,129 @@ class Moves:
     elastic: Tensor | None
     """B 2 G G: displacement of the knots, in pixels (x, y)."""
     gain: Tensor
-    """B."""
+    """B C."""
     shift: Tensor
     """B C."""
-    noise: Tensor
+    noise: Tensor | None
     """B: standard deviation."""
+    noise_from: Tensor | None
+    """B float64, 0 ≤ … < 1: where in the long row of random numbers the crop's noise begins."""
 
     def to(self, device: torch.device) -> "Moves":
         """The same on another device."""
-        parts = (self.affine, self.elastic, self.gain, self.shift, self.noise)
-        # mypy does not see that only the second part, which may be None, ever is.
-        return Moves(*(None if part is None else part.to(device, non_blocking=True) for part in parts))  # type: ignore[arg-type]
+
+        def there(part: Tensor) -> Tensor:
+            return part.to(device, non_blocking=True)
+
+        elastic, noise = (None if part is None else there(part) for part in (self.elastic, self.noise))
+        # Where the noise begins stays on the CPU: it cuts, and is not computed with.
+        return Moves(there(self.affine), elastic, there(self.gain), there(self.shift), noise, self.noise_from)
+
+    def of_stored(self, mean: Sequence[float], std: Sequence[float]) -> "Moves":
+        """The same for values as stored, which are normalised along the way: one pass over the pixels does both.
+
+        gain · (x - mean) / std + shift is (gain / std) · x + (shift - gain · mean / std).
+        """
+        gain = self.gain.double() / torch.tensor(std, dtype=torch.float64)
+        shift = self.shift.double() - gain * torch.tensor(mean, dtype=torch.float64)
+        return replace(self, gain=gain.float(), shift=shift.float())
 
 
-def draw_moves(settings: Augment, seed: int, numbers: range, channels: int, offsets_B2: NDArray[np.floating]) -> Moves:
+def draw_moves(
+    settings: Augment, seed: int, numbers: Sequence[int], channels: int, offsets_B2: NDArray[np.floating]
+) -> Moves:
     """The moves of the crops with these numbers, each a function of (seed, number) alone.
 
     offsets_B2: where in its source, (x, y) from the middle, each crop lies.
     """
-    rows = [_draw_one(settings, draw(seed, "augment", i), channels) for i in numbers]
-    affine, elastic, gain, shift, noise = (np.stack(part).astype(np.float32) for part in zip(*rows, strict=True))
+    grid = settings.elastic_grid
+    draws = [draw(seed, "augment", i) for i in numbers]
+    # Each crop's numbers come in two calls; what follows from them is computed for all crops at once.
+    even = np.stack([rng.random(9 + channels) for rng in draws])
+    affine = _affine(settings, even[:, :5])
     affine[:, :, 2] = offsets_B2
-    tensors = [torch.from_numpy(part) for part in (affine, elastic, gain, shift, noise)]
-    return Moves(tensors[0], tensors[1] if settings.elastic else None, *tensors[2:])
+    signed = 2 * even - 1
+    shift = signed[:, 5:6] * settings.brightness + signed[:, 9:] * settings.colour
+    gain = np.repeat(1 + signed[:, 6:7] * settings.contrast, channels, axis=1)
+    elastic = noise = noise_from = None
+    if settings.elastic:
+        normal = np.stack([rng.standard_normal((2, grid, grid)) for rng in draws])
+        elastic = _tensor(normal * settings.elastic)
+    if settings.noise:
+        noise, noise_from = _tensor(even[:, 7] * settings.noise), torch.from_numpy(even[:, 8].copy())
+    return Moves(_tensor(affine), elastic, _tensor(gain), _tensor(shift), noise, noise_from)
 
 
-def _draw_one(settings: Augment, rng: np.random.Generator, channels: int) -> tuple[NDArray[np.floating], ...]:
-    flip_x, flip_y = rng.random(2) < 0.5
-    angle, shear = np.deg2rad(rng.uniform(-1, 1, 2) * (settings.rotate, settings.shear))
-    zoom = np.exp(rng.uniform(*np.log(settings.scale)))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = turn @ np.array([[1, np.tan(shear)], [0, 1]]) / zoom
-    matrix[:, 0] *= -1 if flip_x and settings.flip_horizontal else 1
-    matrix[:, 1] *= -1 if flip_y and settings.flip_vertical else 1
-    affine = np.concatenate([matrix, np.zeros((2, 1))], axis=1)
-    elastic = rng.normal(size=(2, settings.elastic_grid, settings.elastic_grid)) * settings.elastic
-    gain = 1 + rng.uniform(-1, 1) * settings.contrast
-    shift = rng.uniform(-1, 1) * settings.brightness + rng.uniform(-1, 1, channels) * settings.colour
-    return affine, elastic, np.array(gain), shift, np.array(rng.random() * settings.noise)
+def _tensor(values: NDArray[np.floating]) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _affine(settings: Augment, even_B5: NDArray[np.floating]) -> NDArray[np.floating]:
+    """B 2 3 without offsets, of numbers drawn evenly from 0 … 1: flips, turn, shear, enlargement."""
+    flip_x, flip_y, turned, sheared, zoomed = even_B5.T
+    angle, shear = np.deg2rad((2 * turned - 1) * settings.rotate), np.deg2rad((2 * sheared - 1) * settings.shear)
+    low, high = np.log(settings.scale)
+    zoom = np.exp(low + zoomed * (high - low))
+    cos, sin, slant = np.cos(angle) / zoom, np.sin(angle) / zoom, np.tan(shear)
+    affine = np.zeros((len(even_B5), 2, 3))
+    affine[:, 0, 0], affine[:, 0, 1] = cos, cos * slant - sin
+    affine[:, 1, 0], affine[:, 1, 1] = sin, sin * slant + cos
+    affine[:, :, 0] *= np.where(settings.flip_horizontal & (flip_x < 0.5), -1, 1)[:, None]
+    affine[:, :, 1] *= np.where(settings.flip_vertical & (flip_y < 0.5), -1, 1)[:, None]
+    return affine
 
 
 def sampling_grid(moves: Moves, crop: tuple[int, int], source: tuple[int, int]) -> Tensor:
-    """Where each crop pixel lies in the source, B h w 2 as (x, y), -1 and 1 being the source's outer edges."""
+    """Where each crop pixel lies in the source, B h w 2 as (x, y), -1 and 1 being the source's outer edges.
+
+    Affine map and displacement are both sums of (function of the row) · (function of the column): the position itself,
+    one, and the weights of the knots. So the grid is a product of a tall and a wide matrix, and written once.
+    """
     h, w = crop
-    device = moves.affine.device
-    y, x = (torch.arange(n, device=device) - (n - 1) / 2 for n in crop)
-    # Sums of outer products rather than a product of matrices: nothing of size h w 3 is made.
-    a = moves.affine[:, :, :, None, None]
-    grid_B2hw = a[:, :, 0] * x[None, None, None, :] + a[:, :, 1] * y[None, None, :, None] + a[:, :, 2]
+    device, batch = moves.affine.device, len(moves.affine)
+    knots = 0 if moves.elastic is None else moves.elastic.shape[-1]
+    rows_hk, columns_kw = _basis(h, knots, device), _basis(w, knots, device).T
+    joint_B2kk = torch.zeros(batch, 2, knots + 2, knots + 2, device=device)
     if moves.elastic is not None:
-        grid_B2hw = grid_B2hw + F.interpolate(moves.elastic, size=(h, w), mode="bicubic", align_corners=True)
-    half = torch.tensor([source[1] / 2, source[0] / 2], device=device)
-    return (grid_B2hw / half[:, None, None]).permute(0, 2, 3, 1)
+        joint_B2kk[:, :, :knots, :knots] = moves.elastic
+    joint_B2kk[:, :, -1, -2:] = moves.affine[:, :, ::2]  # x and the offset
+    joint_B2kk[:, :, -2, -1] = moves.affine[:, :, 1]  # y
+    joint_B2kk[:, 0] *= 2 / source[1]
+    joint_B2kk[:, 1] *= 2 / source[0]
+    if device.type == "cpu":
+        flat = torch.empty(batch, h, 2 * w)
+        # Crop by crop, so that the sums of one are the same in a batch of any size.
+        for joint_2kk, out in zip(joint_B2kk, flat, strict=True):
+            torch.mm(rows_hk, _interleaved(joint_2kk @ columns_kw), out=out)
+    else:
+        flat = _product(rows_hk, _interleaved(_product(joint_B2kk, columns_kw)))
+    return flat.view(batch, h, w, 2)
+
+
+def _interleaved(xy_2kw: Tensor) -> Tensor:
+    """... 2 k w → ... k w·2: x and y of a column side by side, as the sampler reads them."""
+    return xy_2kw.movedim(-3, -1).flatten(-2)
+
+
+def _product(tall: Tensor, wide: Tensor) -> Tensor:
+    """The matrix product ... n k times ... k m in whole float32 precision: where TF32 is allowed, a GPU's own would
+    move pixels by a tenth.
+    """
+    total = tall[..., :1] * wide[..., :1, :]
+    for k in range(1, tall.shape[-1]):
+        total = torch.addcmul(total, tall[..., k : k + 1], wide[..., k : k + 1, :])
+    return total
+
+
+@lru_cache(maxsize=16)
+def _basis(n: int, knots: int, device: torch.device) -> Tensor:
+    """For each of n positions the (bicubic) weight of each knot, the position from the middle, and one: n knots+2."""
+    position = torch.arange(n, dtype=torch.float32) - (n - 1) / 2
+    parts = [position[:, None], torch.ones(n, 1)]
+    if knots:
+        unit = torch.eye(knots)[None, None]
+        parts.insert(0, F.interpolate(unit, size=(n, knots), mode="bicubic", align_corners=True)[0, 0])
+    return torch.cat(parts, dim=1).to(device)
 
 
 def warp(
@@ -143,23 +221,34 @@ def warp(
     images = F.grid_sample(
         images_BCHW.float(), grid_Bhw2, mode="bilinear", padding_mode="reflection", align_corners=False
     )
-    # Outside, the sampler gives 0; so labels are counted from 1 for a moment, and 0 becomes IGNORED.
-    shifted = labels_BHW[:, None].float() + 1
+    # Outside, the sampler gives 0; so labels are counted from IGNORED for a moment.
+    shifted = labels_BHW[:, None].float().sub_(IGNORED)
     sampled = F.grid_sample(shifted, grid_Bhw2, mode="nearest", padding_mode="zeros", align_corners=False)[:, 0]
-    labels = torch.where(sampled == 0, IGNORED + 1, sampled) - 1
+    labels = sampled.add_(IGNORED).to(torch.uint8)
     weights = None
     if weights_BHW is not None:
         weights = F.grid_sample(
             weights_BHW[:, None].float(), grid_Bhw2, mode="bilinear", padding_mode="zeros", align_corners=False
         )[:, 0]
-    return images, labels.to(torch.uint8), weights
+    return images, labels, weights
 
 
-def change_light(images_BChw: Tensor, moves: Moves, seed: int, step: int) -> Tensor:
-    """Normalised images with contrast, brightness and noise changed: gain · x + shift + noise."""
-    images = images_BChw * moves.gain[:, None, None, None] + moves.shift[:, :, None, None]
-    if not moves.noise.any():
+def change_light(images_BChw: Tensor, moves: Moves) -> Tensor:
+    """The images with contrast, brightness and noise changed: gain · x + shift + noise."""
+    images = torch.addcmul(moves.shift[:, :, None, None], images_BChw, moves.gain[:, :, None, None])
+    if moves.noise is None or moves.noise_from is None:
         return images
-    generator = torch.Generator(images.device).manual_seed(number(seed, "noise", step))
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
-    return torch.addcmul(images, noise, moves.noise[:, None, None, None])
+    size = images[0].numel()
+    row = _random_row(max(NOISE, 2 * size), images.device)
+    starts = (moves.noise_from * (len(row) - size)).long().tolist()
+    for image, start, deviation in zip(images, starts, moves.noise, strict=True):
+        image.addcmul_(row[start : start + size].view(image.shape), deviation)
+    return images
+
+
+@lru_cache(maxsize=2)
+def _random_row(length: int, device: torch.device) -> Tensor:
+    """So many normal random numbers, always the same. Each crop's noise is a stretch of them, from a place of its own:
+    drawing anew for every pixel took longer than all the rest of the warp.
+    """
+    return torch.randn(length, generator=torch.Generator().manual_seed(NOISE)).to(device)

@@ -1,6 +1,7 @@
 """Training crops by step: what a step sees is a pure function of (seed, step), whoever reads it and whenever."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -34,6 +35,8 @@ class Batch:
     """Sources around the crops, B C H W as stored, their labels B H W, and what is to be done to them."""
 
     step: int
+    numbers: tuple[int, ...]
+    """The crops' numbers, counted over all steps: what each crop is, is a function of the seed and its number alone."""
     images: Tensor
     labels: Tensor
     weights: Tensor | None
@@ -43,7 +46,7 @@ class Batch:
     def pin_memory(self) -> "Batch":
         """The same in page-locked memory, from where a GPU copies while it computes."""
         weights = None if self.weights is None else self.weights.pin_memory()
-        return Batch(self.step, self.images.pin_memory(), self.labels.pin_memory(), weights, self.moves)
+        return replace(self, images=self.images.pin_memory(), labels=self.labels.pin_memory(), weights=weights)
 
 
 class Crops(Dataset[Batch]):
@@ -70,12 +73,16 @@ class Crops(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step, from 0; a last batch of an epoch runs on into the next."""
-        numbers = range(step * self.sampling.batch, (step + 1) * self.sampling.batch)
+        return self.some(step, range(step * self.sampling.batch, (step + 1) * self.sampling.batch))
+
+    def some(self, step: int, numbers: Sequence[int]) -> Batch:
+        """The crops with these numbers: a step's share, where several devices divide its batch."""
         sources = [self._source(number) for number in numbers]
         moves = draw_moves(self.augment, self.seed, numbers, self.channels, np.array([s.offset for s in sources]))
         images, labels = (torch.from_numpy(np.stack(part)) for part in zip(*(s.pixels for s in sources), strict=True))
         weights = [s.weights for s in sources if s.weights is not None]
-        return Batch(step, images, labels, torch.from_numpy(np.stack(weights)) if weights else None, moves)
+        weighed = torch.from_numpy(np.stack(weights)) if weights else None
+        return Batch(step, tuple(numbers), images, labels, weighed, moves)
 
     def _source(self, number: int) -> "_Source":
         """The source of the crop with that number."""
@@ -110,16 +117,16 @@ class _Source:
 class Finish:
     """The second half of a batch, on the training device: warp, normalise, change light."""
 
-    def __init__(self, sampling: Sampling, preprocess: Preprocess, seed: int):
-        self.sampling, self.preprocess, self.seed = sampling, preprocess, seed
+    def __init__(self, sampling: Sampling, preprocess: Preprocess):
+        self.sampling, self.preprocess = sampling, preprocess
 
     def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
         """Crops B C h w float32 as the network sees them, their labels B h w uint8, and their pixel weights, if any."""
-        moves = batch.moves.to(device)
+        moves = batch.moves.of_stored(self.preprocess.mean, self.preprocess.std).to(device)
         images, labels = (part.to(device, non_blocking=True) for part in (batch.images, batch.labels))
         weights = None if batch.weights is None else batch.weights.to(device, non_blocking=True)
         images, labels, weights = warp(_as_float(images), labels, moves, self.sampling.crop, weights)
-        return change_light(self.preprocess.normalise(images), moves, self.seed, batch.step), labels, weights
+        return change_light(images, moves), labels, weights
 
 
 def _as_float(images: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
             decided.preprocess.channels,
             margin=geometry(decided.model).margin,
         ),
-        finish=Finish(decided.sampling, decided.preprocess, decided.seed),
+        finish=Finish(decided.sampling, decided.preprocess),
         loss=loss,
         validation=validation,
         settings=decided.training,
