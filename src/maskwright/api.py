@@ -50,6 +50,7 @@ from maskwright.recipes import Recipe, build
 from maskwright.records import replacing
 from maskwright.settings import Budget
 from maskwright.tiling import Tiles
+from maskwright.training import tracking
 from maskwright.training.callbacks import Callback
 from maskwright.training.loop import Outcome, fit
 from maskwright.training.prepare import description, golden, housed, prepare
@@ -180,6 +181,7 @@ def train(
     plan: Plan | None = None,
     recipe: str | Path | Recipe | None = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[str] = (),
     watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
     **inspection: Any,
@@ -191,12 +193,14 @@ def train(
     settings: values of the plan by dotted key, e.g. {"model.depth": 3}.
     plan: a whole plan to follow instead of deciding one.
     recipe: a recipe to follow, by name or as a `.yaml` file (`maskwright recipes` lists them).
+    track: trackers that are told of the training besides, by name: tensorboard, mlflow, wandb …
     planned: told what was found and decided before training begins.
 
     Raises:
         DataError, ReadError, SettingError: something does not fit; nothing has been written then.
     """
     started = time.monotonic()
+    tracking.demand(track)
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
@@ -208,7 +212,7 @@ def train(
     decided.save(folder / "plan.yaml")
     if planned:
         planned(seen, decided, folder)
-    return _run(folder, seen, decided, started, callbacks, watch, again=False)
+    return _tracked(folder, seen, decided, started, callbacks, watch, track, again=False)
 
 
 def find_lr(
@@ -254,10 +258,12 @@ def find_lr(
 
 
 def resume(
-    run: str | Path, *, callbacks: Sequence[Callback] = (), watch: Watch | None = None,
+    run: str | Path, *, callbacks: Sequence[Callback] = (), track: Sequence[str] = (), watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
 ) -> Run:  # fmt: skip
     """Go on with a run that was stopped or killed. On a CPU the model is the one it would have been, bit for bit.
+
+    track: trackers besides those that were told of it before.
 
     Raises:
         CheckpointError: there is nothing to resume, or the run is finished.
@@ -272,7 +278,8 @@ def resume(
     decided = Plan.load(folder / "plan.yaml")
     if planned:
         planned(seen, decided, folder)
-    return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
+    again = (folder / "last.ckpt").is_file()
+    return _tracked(folder, seen, decided, time.monotonic(), callbacks, watch, track, again=again)
 
 
 def load(model: str | Path, *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
@@ -404,6 +411,55 @@ def _write_beside(target: Path, image_HWC: NDArray[Any], prediction: Prediction,
     if prediction.probabilities is not None:
         with replacing(target.with_suffix(".probabilities.npy")) as temporary:
             np.save(temporary, prediction.probabilities)
+
+
+def _tracked(
+    folder: Path,
+    seen: Inspection,
+    decided: Plan,
+    started: float,
+    callbacks: Sequence[Callback],
+    watch: Watch | None,
+    track: Sequence[str],
+    *,
+    again: bool,
+) -> Run:
+    """The run, of which its trackers are told."""
+
+    def warn(text: str) -> None:
+        for callback in callbacks:
+            callback.warned(text)
+
+    told = tracking.begin(
+        folder,
+        track,
+        settings={name: value for name, value in decided.plain().items() if name != "reasons"},
+        data=seen.fingerprint.plain(),
+        notes=seen.samples.notes,
+        warn=warn,
+    )
+    with told:
+        run = _run(folder, seen, decided, started, [*callbacks, told], watch, again=again)
+        told.finished(_results(run))
+    return run
+
+
+def _results(run: Run) -> tracking.Results:
+    """What trackers are told in the end."""
+    scores: dict[str, float | None] = {}
+    if run.scores is not None:
+        of = f"final/{run.scores.split}"
+        scores = {f"{of}/mean_iou": run.scores.mean_iou, f"{of}/accuracy": run.scores.accuracy}
+        scores |= {f"{of}/{name}": value for name, value in run.scores.contests.items()}
+        scores |= {f"{of}/{name}/{c.name}": value for c in run.scores.classes for name, value in c.scores.items()}
+    return tracking.Results(
+        reason=run.outcome.reason,
+        finished=run.outcome.finished,
+        step=run.outcome.steps,
+        scores={name: value for name, value in scores.items() if value is not None},
+        pictures=tuple(sorted((run.folder / "pictures" / "val").glob("*.png"))),
+        files=(run.model, run.folder / "plan.yaml", run.report, run.folder / "history.csv"),
+    )
 
 
 def _run(
