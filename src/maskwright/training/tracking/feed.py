@@ -1,7 +1,6 @@
 """Feeds a tracker from a thread of its own: a slow server costs the training nothing, a dead one a warning."""
 
 import threading
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from maskwright.training.tracking.registry import Row, TrackedRun, Tracker
@@ -20,7 +19,8 @@ class Feed:
         self.name, self.tracker, self.run, self.rows, self.retry = name, tracker, run, rows, retry
         self.failing = False
         self._complaints: list[str] = []
-        self._sent: int | None = None  # how many rows the tracker holds; None: it is not open
+        self._sent: int | None = None  # how many rows it has been told, or need not be; None: it is not open
+        self._known = 0
         self._last: Callable[[Tracker], None] | None = None
         self._over = False
         self._news, self._ending = threading.Condition(), threading.Event()
@@ -70,14 +70,16 @@ class Feed:
     def _go_on(self) -> None:
         """Open it, or tell it some rows, or do the last thing."""
         if self._sent is None:
-            known = self.tracker.open(self.run)
-            self._sent = bisect_right(self.rows, known, key=lambda row: row.step)
+            self._known = self.tracker.open(self.run)
+            self._sent = 0
             return
         with self._news:
             self._news.wait_for(lambda: self._last is not None or len(self.rows) > (self._sent or 0))
         last = self._last
         if rows := self.rows[self._sent : self._sent + BATCH]:
-            self.tracker.log(rows)
+            # Of a killed process it may hold steps that are still to come.
+            if missing := [row for row in rows if row.step > self._known]:
+                self.tracker.log(missing)
             self._sent += len(rows)
             self.failing = False
         elif last is not None:

@@ -52,8 +52,11 @@ class Tracking(Listener):
             return
         journal = self._journal or self._begin(news.step)
         if news.step % EVERY == 0 or news.step == 1:
-            rate = {} if news.rate is None else {"step/rate": news.rate}
-            values = {"step/loss": news.loss, "step/images_per_second": news.images_per_second, **rate}
+            values = {"step/loss": news.loss}
+            if news.images_per_second:  # not known in the first steps
+                values["step/images_per_second"] = news.images_per_second
+            if news.rate is not None:
+                values["step/rate"] = news.rate
             self._add(journal, Row(step=news.step, time=time.time(), values=values))
         elif journal.close(news.step):
             self._wake()
