@@ -46,6 +46,7 @@ from maskwright.recipes import Recipe, build
 from maskwright.records import replacing
 from maskwright.settings import Budget
 from maskwright.tiling import Tiles
+from maskwright.training import tracking
 from maskwright.training.callbacks import Callback
 from maskwright.training.job import Outcome
 from maskwright.training.loop import fit
@@ -204,6 +205,7 @@ def train(
     plan: Plan | None = None,
     recipe: str | Path | Recipe | None = None,
     callbacks: Sequence[Callback] = (),
+    track: Sequence[str] = (),
     watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
     **inspection: Any,
@@ -217,6 +219,7 @@ def train(
     settings: values of the plan by dotted key, e.g. {"model.depth": 3}.
     plan: a whole plan to follow instead of deciding one.
     recipe: a recipe to follow, by name or as a `.yaml` file (`maskwright recipes` lists them).
+    track: trackers that are told of the training besides, by name: tensorboard, mlflow, wandb …
     planned: told what was found and decided before training begins.
 
     Raises:
@@ -225,6 +228,8 @@ def train(
     started = time.monotonic()
     if inspection.get("folds") and inspection.get("fold") is None:
         raise SettingError("One run trains one fold: say which with fold=0, or train all with api.cross_validate.")
+
+    tracking.demand(track)
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
@@ -236,7 +241,7 @@ def train(
     decided.save(folder / "plan.yaml")
     if planned:
         planned(seen, decided, folder)
-    return _run(folder, seen, decided, started, callbacks, watch, again=False)
+    return _tracked(folder, seen, decided, started, callbacks, watch, track, again=False)
 
 
 def cross_validate(
@@ -252,6 +257,7 @@ def cross_validate(
     plan: Plan | None = None,
     recipe: str | Path | Recipe | None = None,
     callbacks: Callable[[int], Sequence[Callback]] | None = None,
+    track: Sequence[str] = (),
     watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
     **inspection: Any,
@@ -268,6 +274,7 @@ def cross_validate(
         DataError, ReadError, SettingError: something does not fit; nothing has been written then.
     """
     started = time.monotonic()
+    tracking.demand(track)
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = _in_turn(look(data, followed, watch=watch, **inspection))
@@ -284,7 +291,7 @@ def cross_validate(
     decided.save(folder / "plan.yaml")
     if planned:
         planned(seen, decided, folder)
-    return _run_folds(folder, seen, decided, record, started, callbacks, watch)
+    return _run_folds(folder, seen, decided, record, started, callbacks, watch, track)
 
 
 def resume_folds(
@@ -308,7 +315,7 @@ def resume_folds(
     decided = Plan.load(folder / "plan.yaml")
     if planned:
         planned(seen, decided, folder)
-    return _run_folds(folder, seen, decided, record, started, callbacks, watch)
+    return _run_folds(folder, seen, decided, record, started, callbacks, watch, tracking.named(folder / "fold-0"))
 
 
 def find_lr(
@@ -355,10 +362,12 @@ def find_lr(
 
 
 def resume(
-    run: str | Path, *, callbacks: Sequence[Callback] = (), watch: Watch | None = None,
+    run: str | Path, *, callbacks: Sequence[Callback] = (), track: Sequence[str] = (), watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
 ) -> Run:  # fmt: skip
     """Go on with a run that was stopped or killed. On a CPU the model is the one it would have been, bit for bit.
+
+    track: trackers besides those that were told of it before.
 
     Raises:
         CheckpointError: there is nothing to resume, or the run is finished.
@@ -375,7 +384,8 @@ def resume(
     decided = Plan.load(folder / "plan.yaml")
     if planned:
         planned(seen, decided, folder)
-    return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
+    again = (folder / "last.ckpt").is_file()
+    return _tracked(folder, seen, decided, time.monotonic(), callbacks, watch, track, again=again)
 
 
 def load(model: Source | Sequence[Source], *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
@@ -490,6 +500,55 @@ def _write_beside(target: Path, image_HWC: NDArray[Any], prediction: Prediction,
             np.save(temporary, prediction.probabilities)
 
 
+def _tracked(
+    folder: Path,
+    seen: Inspection,
+    decided: Plan,
+    started: float,
+    callbacks: Sequence[Callback],
+    watch: Watch | None,
+    track: Sequence[str],
+    *,
+    again: bool,
+) -> Run:
+    """The run, of which its trackers are told."""
+
+    def warn(text: str) -> None:
+        for callback in callbacks:
+            callback.warned(text)
+
+    told = tracking.begin(
+        folder,
+        track,
+        settings={name: value for name, value in decided.plain().items() if name != "reasons"},
+        data=seen.fingerprint.plain(),
+        notes=seen.samples.notes,
+        warn=warn,
+    )
+    with told:
+        run = _run(folder, seen, decided, started, [*callbacks, told], watch, again=again)
+        told.finished(_results(run))
+    return run
+
+
+def _results(run: Run) -> tracking.Results:
+    """What trackers are told in the end."""
+    scores: dict[str, float | None] = {}
+    if run.scores is not None:
+        of = f"final/{run.scores.split}"
+        scores = {f"{of}/mean_iou": run.scores.mean_iou, f"{of}/accuracy": run.scores.accuracy}
+        scores |= {f"{of}/{name}": value for name, value in run.scores.contests.items()}
+        scores |= {f"{of}/{name}/{c.name}": value for c in run.scores.classes for name, value in c.scores.items()}
+    return tracking.Results(
+        reason=run.outcome.reason,
+        finished=run.outcome.finished,
+        step=run.outcome.steps,
+        scores={name: value for name, value in scores.items() if value is not None},
+        pictures=tuple(sorted((run.folder / "pictures" / "val").glob("*.png"))),
+        files=(run.model, run.folder / "plan.yaml", run.report, run.folder / "history.csv"),
+    )
+
+
 def _run(
     folder: Path,
     seen: Inspection,
@@ -562,6 +621,7 @@ def _run_folds(
     started: float,
     callbacks: Callable[[int], Sequence[Callback]] | None,
     watch: Watch | None,
+    track: Sequence[str],
 ) -> CrossValidated:
     """From the plan to the model of all folds, one after the other; what is there already is not done again."""
     minutes = decided.training.budget.minutes or 0.0
@@ -571,7 +631,7 @@ def _run_folds(
         # Reading before the first fold and scoring after each are paid by the fold that follows: all end in time.
         begun = min(time.monotonic(), started + (n - first) * 60 * minutes)
         samples = folds.turn(seen.samples, n)
-        line = _run_fold(n, runs[n], samples, decided, begun, callbacks(n) if callbacks else (), watch)
+        line = _run_fold(n, runs[n], samples, decided, begun, callbacks(n) if callbacks else (), watch, track)
         if line is None:
             return CrossValidated(folder, decided, record, finished=False)
         parts = [Scores.load(run / "scores-val.json") for run in runs[: n + 1]]
@@ -594,6 +654,7 @@ def _run_fold(
     started: float,
     callbacks: Sequence[Callback],
     watch: Watch | None,
+    track: Sequence[str],
 ) -> FoldScores | None:
     """What a fold scores once it is trained, in a run folder of its own; None if it was stopped before that."""
     model = run / "model.safetensors"
@@ -603,7 +664,8 @@ def _run_fold(
             if not (run / name).is_file():
                 part.save(run / name)
         again = (run / "last.ckpt").is_file()
-        if not _run(run, own, Plan.load(run / "plan.yaml"), started, callbacks, watch, again=again).outcome.finished:
+        plan = Plan.load(run / "plan.yaml")
+        if not _tracked(run, own, plan, started, callbacks, watch, track, again=again).outcome.finished:
             return None
     else:
         # Killed after the training: what it has learned is all there, but scores that lie there may be older.

@@ -1,3 +1,4 @@
+import csv
 import math
 
 import pytest
@@ -45,6 +46,24 @@ def test_after_a_restart_rows_beyond_the_checkpoint_are_taken_back(path):
     second.add(row(25))
 
     assert [r.step for r in read_history(path)] == [10, 20, 25]
+
+
+def test_the_table_says_the_same_and_is_taken_back_too(path):
+    def table():
+        with path.with_suffix(".csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    first = History(path)
+    assert table() == []
+    for step in (10, 20, 30):
+        first.add(row(step, val_loss=math.nan, best=step == 20))
+    assert [found["step"] for found in table()] == ["10", "20", "30"]
+    assert [found["best"] for found in table()] == ["False", "True", "False"]
+    assert (table()[0]["val_loss"], table()[0]["val_score"], table()[0]["rate"]) == ("nan", "", "0.1")
+
+    History(path, rows=1).add(row(15))
+    assert [found["step"] for found in table()] == ["10", "15"]
+    assert list(table()[0]) == list(HistoryRow.model_fields)
 
 
 def test_a_new_training_starts_a_new_history(path):

@@ -16,13 +16,13 @@ def is_cross_validation(folder: Path | None) -> bool:
     return folder is not None and (folder / "cross-validation.json").is_file()
 
 
-def train_folds(data: Path, options: dict[str, Any], planned: Any) -> None:
+def train_folds(data: Path, options: dict[str, Any], track: list[str], planned: Any) -> None:
     """Train all folds of a data set and print what they say."""
     from maskwright import api
 
     said = {name: value for name, value in options.items() if name != "fold"}
     with watching() as watch:
-        found = api.cross_validate(data, **said, callbacks=_listeners, watch=watch, planned=planned)
+        found = api.cross_validate(data, **said, callbacks=_listeners, track=track, watch=watch, planned=planned)
     _tell(found)
 
 

@@ -62,6 +62,12 @@ def train(
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
+    track: Annotated[
+        list[str],
+        typer.Option(
+            "--track", help="Also tell tensorboard, mlflow or wandb of the training; repeatable.", show_default=False
+        ),
+    ] = [],  # noqa: B006
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Train nothing: try rates from tiny to huge and suggest one.")
     ] = False,
@@ -78,6 +84,8 @@ def train(
         raise SettingError("Give --plan or --recipe, not both: each says everything.")
     if find_lr and data is None:
         raise SettingError("--find-lr looks at a folder of images and masks, not at a run: give that folder instead.")
+    if find_lr and track:
+        raise SettingError("--find-lr trains nothing that could be tracked: leave --track out.")
     wishes = settings_of(settings)
     from maskwright import api
     from maskwright.plan import Plan as PlanRecord
@@ -103,13 +111,13 @@ def train(
         print_lr(data, options, _words(settings, {**options, "plan": plan}))
         return
     if data is not None and folds is not None and fold is None:
-        train_folds(data, options, show)
+        train_folds(data, options, track, show)
         return
     if resume is not None and is_cross_validation(resume):
         resume_folds(resume, show)
         return
     with watching() as watch:
-        common: dict[str, Any] = {"callbacks": [training_progress()], "watch": watch, "planned": show}
+        common: dict[str, Any] = {"callbacks": [training_progress()], "track": track, "watch": watch, "planned": show}
         run = api.train(data, **options, **common) if data is not None else api.resume(resume or "", **common)
     _tell(run)
 

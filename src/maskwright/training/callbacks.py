@@ -1,6 +1,8 @@
 """What the loop tells those who listen. They may ask it to stop, nothing more."""
 
+import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +39,8 @@ class StepNews(Record):
     seconds_left: float | None
     score: float | None
     """Of the last validation."""
+    rate: float | None = None
+    """Of the decoder's kernels, where it is told."""
 
 
 class Callback(Protocol):
@@ -84,7 +88,10 @@ class Listener:
 
 
 class History:
-    """`history.jsonl`: a row a validation. After a restart the rows beyond the checkpoint are taken back."""
+    """`history.jsonl`: a row a validation, and beside it `history.csv`, the same as a table.
+
+    After a restart the rows beyond the checkpoint are taken back, in both.
+    """
 
     def __init__(self, path: Path, rows: int = 0):
         self.path = path
@@ -92,12 +99,22 @@ class History:
         self.rows = [HistoryRow.read(json.loads(line), str(path)) for line in kept]
         with replacing(path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        write_table(path.with_suffix(".csv"), self.rows)
 
     def add(self, row: HistoryRow) -> None:
         """Append a row, to the file too."""
         self.rows.append(row)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(row.model_dump_json() + "\n")
+        write_table(self.path.with_suffix(".csv"), self.rows)
+
+
+def write_table(path: Path, rows: Sequence[HistoryRow]) -> None:
+    """The rows as CSV, written anew as a whole: they are few. What is not known is an empty cell."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(HistoryRow.model_fields), lineterminator="\n")
+        table.writeheader()
+        table.writerows(row.model_dump() for row in rows)
 
 
 def read_history(path: Path) -> list[HistoryRow]:

@@ -55,7 +55,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
             state.average.update(learn.network, progress.pace.step)
             clock.tick()
 
-            asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss)))
+            asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss, rate)))
             reason = _reason_to_end(job.settings.budget, progress, clock, asked=asked, interrupted=interrupted.is_set())
             if progress.due(validation) or (reason and reason != "interrupted"):
                 _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
@@ -172,7 +172,7 @@ def _about(job: Job, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _news(job: Job, progress: Progress, clock: Clock, loss: float) -> StepNews:
+def _news(job: Job, progress: Progress, clock: Clock, loss: float, rate: float) -> StepNews:
     each = clock.step_seconds
     total = None if progress.pace.held_at is not None else progress.pace.total
     left = (total - progress.pace.step) * each if each and total is not None else None
@@ -184,6 +184,7 @@ def _news(job: Job, progress: Progress, clock: Clock, loss: float) -> StepNews:
         epoch=progress.pace.step / job.crops.steps_per_epoch,
         loss=loss,
         images_per_second=job.crops.sampling.batch / each if each else 0.0,
+        rate=rate,
         seconds_left=left,
         score=progress.score,
     )

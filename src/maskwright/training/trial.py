@@ -59,7 +59,7 @@ def _job(plan: Plan) -> Job:
     return Job(
         network=UNet.from_record(plan.model),
         crops=cast("Any", None),
-        finish=Finish(plan.sampling, plan.preprocess, plan.seed),
+        finish=Finish(plan.sampling, plan.preprocess),
         loss=build_loss(plan.loss),
         validation=None,
         settings=plan.training,
@@ -82,6 +82,7 @@ def _batch(plan: Plan) -> Batch:
     numbers = range(size)
     return Batch(
         step=0,
+        numbers=tuple(numbers),
         images=torch.from_numpy(images),
         labels=torch.from_numpy(labels),
         weights=None if weights is None else torch.from_numpy(weights),
