@@ -6,7 +6,7 @@ import sys
 import typer
 
 from maskwright._version import __version__
-from maskwright.cli import datasets, demo, evaluate, inspect, plan, predict, recipes, report, samples, show, train
+from maskwright.cli import datasets, demo, evaluate, inspect, plan, predict, recipes, report, samples, show, train, tune
 from maskwright.cli.console import errors
 from maskwright.errors import MaskwrightError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (train, predict, evaluate, inspect, plan, recipes, show, report, samples, demo):
+for verb in (train, tune, predict, evaluate, inspect, plan, recipes, show, report, samples, demo):
     name = verb.__name__.rsplit(".", 1)[-1]
     app.command(name)(getattr(verb, name))
 app.add_typer(datasets.app, name="datasets")
