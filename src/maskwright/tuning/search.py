@@ -133,11 +133,12 @@ def go_on(
     samples = Samples.load(folder / DATA / "samples.json")
     fingerprint = Fingerprint.load(folder / DATA / "fingerprint.json")
     study = Study(folder / "study", search.plan, search.space, search.trials, prune=search.prune)
-    if search.read_seconds is None:
-        search = _decoded(folder, samples, search, decoding, started or time.monotonic())
-    finished = True
+    finished, decoded = True, False
     while finished and (number := study.take()) is not None:
         try:
+            if not decoded:
+                search = _decoded(folder, samples, search, decoding, started or time.monotonic())
+                decoded = True
             finished = _tried(_Attempt(number, folder, samples, fingerprint, search, study), callbacks, watch)
         finally:
             study.leave(number)
@@ -157,8 +158,10 @@ def go_on(
 def _decoded(
     folder: Path, samples: Samples, search: Search, decoding: Callable[[int, int], None] | None, started: float
 ) -> Search:
-    """Decode the images for all trials, before the first one's clock runs; the search with what that took."""
+    """Decode the images for all trials, before the clock of any runs; the search with what that took at first."""
     prepare(folder, samples, search.plan, decoding)
+    if search.read_seconds is not None:
+        return search
     measured = search.model_copy(update={"read_seconds": round(time.monotonic() - started, 1)})
     measured.save(folder / SEARCH)
     return measured

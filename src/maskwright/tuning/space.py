@@ -166,12 +166,6 @@ def _demanded(plan: Plan, key: str, dimension: Dimension) -> Dimension:
             raise SettingError(f"Unknown setting {other!r} in the space. {nearest(other, plan.keys())}")
     if dimension.along:
         _demand_numbers(plan, key, dimension)
-    if dimension.choices is None and dimension.whole is None:
-        dimension = dimension.model_copy(update={"whole": not _takes_fractions(plan, key, dimension)})
-    if dimension.whole:
-        for end in (dimension.low, dimension.high, dimension.step):
-            if end is not None and end != int(end):
-                raise SettingError(f"{key} takes whole numbers only; its space has {end:g}.")
     for end in dimension.ends:
         moved = {key: end}
         if dimension.along:
@@ -183,6 +177,12 @@ def _demanded(plan: Plan, key: str, dimension: Dimension) -> Dimension:
                 cost(changed.model, changed.sampling.crop)  # a name that timm does not know is found here
         except MaskwrightError as error:
             raise SettingError(f"The space of {key} holds {end!r}, which the plan refuses: {error}") from None
+    if dimension.choices is None and dimension.whole is None:
+        dimension = dimension.model_copy(update={"whole": not _takes_fractions(plan, key, dimension)})
+    if dimension.whole:
+        for end in (dimension.low, dimension.high, dimension.step):
+            if end is not None and end != int(end):
+                raise SettingError(f"{key} takes whole numbers only; its space has {end:g}.")
     return dimension
 
 

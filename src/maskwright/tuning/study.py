@@ -118,7 +118,8 @@ class Study:
         """
         with self.lock:
             begun = self._begun()
-            left = next((t.number for t in begun if t.state.name == "RUNNING" and self._claim(t.number)), None)
+            running = [t.number for t in begun if t.state.name == "RUNNING" and t.number not in self._claims]
+            left = next((number for number in running if self._claim(number)), None)
             if left is None and len(begun) >= self.trials:
                 return None
             number = len(begun) if left is None else left
