@@ -35,7 +35,7 @@ class DiesIn(Listener):
     """Kills the search in a step of one of its trials."""
 
     def __init__(self, trial, step):
-        self.trial, self.step, self.begun_trials = trial, step, []
+        self.trial, self.step, self.begun_trials, self.steps = trial, step, [], []
 
     def begun(self, trial, trials):
         self.begun_trials.append(trial.number)
@@ -44,6 +44,7 @@ class DiesIn(Listener):
         pass
 
     def stepped(self, news):
+        self.steps.append(news.step)
         if self.begun_trials[-1] == self.trial and news.step == self.step:
             raise KilledError
 
@@ -120,6 +121,7 @@ def test_a_search_that_was_killed_goes_on_to_the_same_end(ckpt, tuned, tmp_path)
     resumed = api.resume_tune(tmp_path / "killed", callbacks=[watch], told=watch)
 
     assert watch.begun_trials == [1, 2]
+    assert watch.steps[0] == (7 if ckpt == 0 else 1)  # killed in its seventh step, before the checkpoint of that one
     assert told(resumed) == told(whole)
     assert resumed.plan.read_text("utf-8") == whole.plan.read_text("utf-8")
 
@@ -166,7 +168,7 @@ def test_a_trial_that_the_study_prunes_ends_there_and_is_not_the_best(tuned, mon
 
 def test_values_that_do_not_go_together_are_refused_and_the_search_goes_on(tuned):
     space = Space.read({"model.norm_at": ["convolution", "block"], "model.block": ["plain", "residual"]})
-    found = tuned(trials=6, settings={"training.budget": {"steps": 4}}, space=space)
+    found = tuned(trials=8, settings={"training.budget": {"steps": 4}}, space=space)
 
     refused = [trial for trial in found.trials if trial.state == "refused"]
     assert refused
