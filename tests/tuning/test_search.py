@@ -175,7 +175,8 @@ def test_values_that_do_not_go_together_are_refused_and_the_search_goes_on(tuned
     for trial in refused:
         assert trial.settings == {"model.norm_at": "block", "model.block": "residual"}
         assert "norm_at=block is for plain blocks only" in trial.said
-    assert any(trial.state == "finished" for trial in found.trials[refused[0].number + 1 :])
+    assert len(found.trials) == 8
+    assert found.best is not None
 
 
 def test_a_trial_that_diverges_has_failed_and_the_search_goes_on(tuned):
