@@ -53,11 +53,16 @@ from maskwright.training.loop import fit
 from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
 from maskwright.training.trial import trial
+from maskwright.tuning import search as searching
+from maskwright.tuning.proposal import proposed
+from maskwright.tuning.search import Found, Search, SearchWatch
+from maskwright.tuning.space import Space
+from maskwright.tuning.study import demand_optuna
 
 __all__ = [
     "CrossValidated", "Diagnosis", "Inspection", "Run", "Written", "build", "clean", "cross_validate", "diagnose",
     "ensemble", "evaluate", "find_lr", "inspect", "load", "look", "plan", "predict", "predict_files", "resume",
-    "resume_folds", "train",
+    "resume_folds", "resume_tune", "train", "tune",
 ]  # fmt: skip
 
 Watch = Callable[[str, int, int], None]
@@ -359,6 +364,90 @@ def find_lr(
     test.save(folder / "lr-range.json")
     draw_range(test, folder / "lr-range.png")
     return test
+
+
+def tune(
+    data: str | Path | Inspection,
+    *,
+    trials: int = 20,
+    space: str | Path | Space | None = None,
+    prune: bool = True,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    memory: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
+    recipe: str | Path | Recipe | None = None,
+    callbacks: Sequence[Callback] = (),
+    watch: Watch | None = None,
+    told: SearchWatch | None = None,
+    planned: Callable[[Inspection, Search, Path], None] | None = None,
+    **inspection: Any,
+) -> Found:
+    """Settings that do better than the plan as it stands, by trials on the validation images; `plan.yaml` of the best.
+
+    The options are those of `train`; the budget is that of one trial. Trial 0 is the plan as it stands, so the best is
+    never worse by the same measure; that measure favours the best of many, and the test part stays untouched.
+
+    trials: so many trainings. space: what may change, or a `.yaml` of it; None: what `tuning.proposal` thinks of.
+    settings: keep their value in all trials. prune: end those early that do worse than most. told: hears of trials.
+
+    >>> train("cells", plan=Plan.load(tune("cells", minutes=2).plan))  # doctest: +SKIP
+
+    Raises:
+        DataError, ReadError, SettingError: something does not fit; nothing has been written then.
+    """
+    started = time.monotonic()
+    demand_optuna()
+    if trials < 1:
+        raise SettingError(f"{trials} trials are none. Give at least 2: the plan as it stands, and another.")
+    asked = space if isinstance(space, Space) or space is None else Space.load(space)
+    folder = _new_folder(out, data)
+    followed = recipes.recipe(recipe) if recipe else None
+    seen = look(data, followed, watch=watch, **inspection)
+    fixed = dict(settings or {})
+    if plan is not None and (budget := _budget(minutes, epochs)):
+        fixed["training.budget"] = budget.plain()
+    decided = _decided(seen, plan, followed, _budget(minutes, epochs), memory, device, seed, fixed)
+    searching.demand_searchable(seen.samples)
+    dimensions = (asked or proposed(decided, fixed)).demanded(decided, fixed)
+    search = Search(
+        trials=trials,
+        prune=prune,
+        data=seen.samples.root if isinstance(data, Inspection) else str(data),
+        asked={n: v for n, v in inspection.items() if v or (n == "fold" and v is not None)},
+        recipe=recipe.name if isinstance(recipe, Recipe) else str(recipe) if recipe else None,
+        fixed=fixed,
+        space=dimensions,
+        plan=housed(folder, seen.samples, decided),
+    )
+    searching.begin(folder, seen.samples, seen.fingerprint, search)
+    if planned:
+        planned(seen, search, folder)
+    return searching.go_on(folder, callbacks, told, _telling(watch, "decoding"), started)
+
+
+def resume_tune(
+    search: str | Path,
+    *,
+    trials: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    watch: Watch | None = None,
+    told: SearchWatch | None = None,
+) -> Found:
+    """Go on with a search that was stopped or killed, or help one that is under way in another process.
+
+    trials: so many in all, in place of what was asked for at first.
+
+    Raises:
+        CheckpointError: there is no search in the folder.
+    """
+    demand_optuna()
+    searching.demand_begun(Path(search), trials)
+    return searching.go_on(Path(search), callbacks, told, _telling(watch, "decoding"))
 
 
 def resume(

@@ -15,7 +15,7 @@ FLOORS = (
     {"plan"},
     {"modelfile"},
     {"training", "inference"},
-    {"evaluation", "exports"},
+    {"evaluation", "exports", "tuning"},
     {"api"},
     {"cli", "serve"},
     {"__main__"},

@@ -19,6 +19,7 @@ from maskwright.cli import (
     samples,
     show,
     train,
+    tune,
 )
 from maskwright.cli.console import errors
 from maskwright.errors import MaskwrightError
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (train, predict, evaluate, ensemble, inspect, plan, recipes, show, report, samples, demo):
+for verb in (train, tune, predict, evaluate, ensemble, inspect, plan, recipes, show, report, samples, demo):
     name = verb.__name__.rsplit(".", 1)[-1]
     app.command(name)(getattr(verb, name))
 app.add_typer(datasets.app, name="datasets")

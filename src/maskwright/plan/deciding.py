@@ -52,7 +52,7 @@ def decide(
     steps = ladder(fingerprint)
     candidates = _different([Candidate(str(r), _draft(fingerprint, steps, r, wanted), r.steps) for r in steps.rungs])
     cheapest = candidates[0].plan
-    fixed = cheapest.full_keys(wanted.wishes)
+    fixed = {cheapest.full_key(key) for key in wanted.wishes}
     order_is_open = cheapest.device.accelerator == "cpu" and "device.channels_last" not in fixed
     if len(candidates) == 1 and not order_is_open and memory is None:
         return cheapest

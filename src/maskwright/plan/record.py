@@ -41,15 +41,12 @@ class Plan(Record):
 
         Short forms are understood where only one setting can be meant: `optimizer.lr` is `training.optimizer.lr`.
         """
-        full = {self._full(key): value for key, value in wishes.items()}
+        full = {self.full_key(key): value for key, value in wishes.items()}
         changed = self.with_settings(full)
         return changed.model_copy(update={"reasons": {**self.reasons, **dict.fromkeys(full, "as asked for")}})
 
-    def full_keys(self, wishes: Mapping[str, Any]) -> set[str]:
-        """The full names of settings that may be given in short."""
-        return {self._full(key) for key in wishes}
-
-    def _full(self, key: str) -> str:
+    def full_key(self, key: str) -> str:
+        """The whole dotted key that a short form means: training.optimizer.lr for optimizer.lr."""
         keys = self.keys()
         if key in keys or key.startswith("loss.terms"):
             return key

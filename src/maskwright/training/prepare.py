@@ -35,10 +35,16 @@ GOLDEN_PIXELS = 64
 """Side of the golden sample; more where the network needs more."""
 
 
-def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[int, int], None] | None = None) -> Job:
+def prepare(
+    folder: Path,
+    samples: Samples,
+    decided: Plan,
+    progress: Callable[[int, int], None] | None = None,
+    decoded: Path | None = None,
+) -> Job:
     """The plan's parts, built: network, crops, loss, validation. Decodes the images, or finds them decoded.
 
-    progress: told how many images of how many are decoded.
+    progress: told how many images of how many are decoded. decoded: where those are kept; None: in the folder.
 
     Raises:
         SettingError: the schedule follows the validation loss, and there is nothing to validate on.
@@ -56,15 +62,14 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
     torch.manual_seed(number(decided.seed, "weights"))
     decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
     borders = decided.loss.border.plain() if decided.loss.border else None
-    room = room_for(folder / "cache", decided.training.cache_gb).bytes
-    train = decode(
-        folder / "cache" / "train", part=samples.part("train"), borders=borders, limit=room, progress=progress
-    )
+    home = decoded or folder / "cache"
+    room = room_for(home, decided.training.cache_gb).bytes
+    train = decode(home / "train", part=samples.part("train"), borders=borders, limit=room, progress=progress)
     loss = build_loss(decided.loss)
     validation = None
     if part := _held_out(samples, decided):
         left = room - sum(_decoder(samples, decided).bytes_each[: train.kept])
-        held_out = decode(folder / "cache" / "val", part=part, limit=max(0, left))
+        held_out = decode(home / "val", part=part, limit=max(0, left))
         validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
     return Job(
         network=_network(folder, decided.model),
