@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from maskwright.data.index import index
 from maskwright.data.names import page_path
 from maskwright.data.sample import Samples
 from maskwright.data.survey import Asked, survey
-from maskwright.devices import choose, cores
+from maskwright.devices import choose, cores, spread
 from maskwright.errors import CheckpointError, DataError, MaskwrightError, SettingError
 from maskwright.evaluation import Scores
 from maskwright.evaluation import evaluate as score
@@ -55,6 +55,8 @@ from maskwright.training.job import Outcome
 from maskwright.training.loop import fit
 from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
+from maskwright.training.world import World, demand_shares
+from maskwright.training.world import here as world_here
 
 __all__ = [
     "Diagnosis", "Inspection", "Run", "Written", "build", "clean", "diagnose", "evaluate", "find_lr", "inspect",
@@ -176,6 +178,9 @@ def train(
     minutes: float | None = None,
     epochs: float | None = None,
     device: str = "auto",
+    devices: int | None = None,
+    nodes: int | None = None,
+    strategy: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
@@ -189,6 +194,9 @@ def train(
 
     out: the run's folder, which must not exist or be empty; a new one under `runs/` if not given.
     minutes, epochs: the budget; minutes count from reading the data to the model file.
+    devices, nodes, strategy: train with so many devices on each of so many machines, by "ddp" or "fsdp". The script
+        that is running is then started once more for each; `torchrun` and SLURM may have done that already. All but the
+        first process end here, quietly, when training is over.
     settings: values of the plan by dotted key, e.g. {"model.depth": 3}.
     plan: a whole plan to follow instead of deciding one.
     recipe: a recipe to follow, by name or as a `.yaml` file (`maskwright recipes` lists them).
@@ -196,20 +204,31 @@ def train(
 
     Raises:
         DataError, ReadError, SettingError: something does not fit; nothing has been written then.
+        TrainingError: the loss is no longer a number, or another process failed.
     """
     started = time.monotonic()
-    folder = _new_folder(out, data)
-    followed = recipes.recipe(recipe) if recipe else None
-    seen = look(data, followed, watch=watch, **inspection)
-    decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, settings or {})
-    decided = housed(folder, seen.samples, decided)
-    folder.mkdir(parents=True, exist_ok=True)
-    seen.samples.save(folder / "samples.json")
-    seen.fingerprint.save(folder / "fingerprint.json")
-    decided.save(folder / "plan.yaml")
-    if planned:
-        planned(seen, decided, folder)
-    return _run(folder, seen, decided, started, callbacks, watch, again=False)
+    world = world_here()
+    wishes = settings or {}
+    where = choose(wishes.get("device.name", plan.device.name if plan else device))
+    with world.together():
+        if world.place.started:
+            world.join(world.settings(where))
+        if not world.first:
+            world.join(spread(where, devices or 1, nodes or 1))
+            _follow(world)
+        folder = _new_folder(out, data)
+        followed = recipes.recipe(recipe) if recipe else None
+        seen = look(data, followed, watch=watch, **inspection)
+        decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, wishes)
+        decided = _spread(decided, world, devices, nodes, strategy)
+        decided = housed(folder, seen.samples, decided)
+        folder.mkdir(parents=True, exist_ok=True)
+        seen.samples.save(folder / "samples.json")
+        seen.fingerprint.save(folder / "fingerprint.json")
+        decided.save(folder / "plan.yaml")
+        if planned:
+            planned(seen, decided, folder)
+        return _run(folder, seen, decided, started, callbacks, watch, world, again=False)
 
 
 def find_lr(
@@ -257,23 +276,42 @@ def find_lr(
 def resume(
     run: str | Path, *, callbacks: Sequence[Callback] = (), watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
+    devices: int | None = None, nodes: int | None = None, strategy: str | None = None,
 ) -> Run:  # fmt: skip
     """Go on with a run that was stopped or killed. On a CPU the model is the one it would have been, bit for bit.
+
+    devices, nodes, strategy: as for `train`, where they are to be others than before; sums are then added up in another
+        order, and the model is the same but for rounding.
 
     Raises:
         CheckpointError: there is nothing to resume, or the run is finished.
     """
-    folder = Path(run)
+    folder, world = Path(run), world_here()
+    seen, decided = _of_run(folder)
+    with world.together():
+        if world.place.started:
+            world.join(world.settings(decided.device))
+        if not world.first:
+            world.join(spread(decided.device, devices or decided.device.devices, nodes or decided.device.nodes))
+            _follow(world)
+        now = _spread(decided, world, devices, nodes, strategy)
+        if now.device != decided.device:
+            now.save(folder / "plan.yaml")
+        if planned:
+            planned(seen, now, folder)
+        again = (folder / "last.ckpt").is_file()
+        return _run(folder, seen, now, time.monotonic(), callbacks, watch, world, again=again)
+
+
+def _of_run(folder: Path) -> tuple[Inspection, Plan]:
+    """What a run that is not finished is made of."""
     for name in ("samples.json", "fingerprint.json", "plan.yaml"):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} is not a run: it has no {name}. Give the folder that train made.")
     if (folder / "model.safetensors").exists() and not (folder / "interrupted").exists():
         raise CheckpointError(f"{folder} is finished: its model is {folder / 'model.safetensors'}.")
     seen = Inspection(Samples.load(folder / "samples.json"), Fingerprint.load(folder / "fingerprint.json"))
-    decided = Plan.load(folder / "plan.yaml")
-    if planned:
-        planned(seen, decided, folder)
-    return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
+    return seen, Plan.load(folder / "plan.yaml")
 
 
 def load(model: str | Path, *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
@@ -414,13 +452,18 @@ def _run(
     started: float,
     callbacks: Sequence[Callback],
     watch: Watch | None,
+    world: World,
     *,
     again: bool,
 ) -> Run:
-    """From the plan to the report, all in one run folder."""
-    job = prepare(folder, seen.samples, decided, _telling(watch, "decoding"))
+    """From the plan to the report, all in one run folder. The others, if any, help until the training is over."""
+    world.join(decided.device)
+    world.call(folder, again=again)
+    with world.in_turn():
+        job = prepare(folder, seen.samples, decided, _telling(watch, "decoding"), world)
     job.seconds_used = time.monotonic() - started
     outcome = fit(job, callbacks, resume=again)
+    world.leave()
     marker = folder / "interrupted"
     if outcome.finished:
         marker.unlink(missing_ok=True)
@@ -446,6 +489,33 @@ def _run(
     if outcome.finished:
         shutil.rmtree(folder / "cache", ignore_errors=True)
     return Run(folder, decided, scores, outcome)
+
+
+def _follow(world: World) -> NoReturn:
+    """What all but the first process do: learn with it, and end."""
+    folder, again = world.called()
+    seen, decided = _of_run(folder)
+    with world.in_turn():
+        job = prepare(folder, seen.samples, decided, None, world)
+    fit(job, resume=again)
+    world.leave()
+    raise SystemExit(0)
+
+
+def _spread(decided: Plan, world: World, devices: int | None, nodes: int | None, strategy: str | None) -> Plan:
+    """The plan for as many processes as there are, or are asked for.
+
+    Raises:
+        SettingError: they cannot share the training.
+    """
+    now = decided.device
+    if world.place.started:
+        device = world.settings(now, strategy)
+    else:
+        device = spread(now, devices or now.devices, nodes or now.nodes, strategy)
+    freezes = any(stage.freeze for stage in decided.training.stages)
+    demand_shares(decided.sampling.batch, device, freezes=freezes)
+    return decided.model_copy(update={"device": device})
 
 
 def _decided(

@@ -17,14 +17,17 @@ from maskwright.cli.console import (
 from maskwright.cli.find_lr import find_lr as print_lr
 from maskwright.cli.options import (
     Device,
+    Devices,
     Epochs,
     Fold,
     Folds,
     Groups,
     Minutes,
+    Nodes,
     Recipe,
     Settings,
     Skip,
+    Strategy,
     Test,
     Val,
     settings_of,
@@ -57,6 +60,9 @@ def train(
     ] = None,
     recipe: Recipe = None,
     device: Device = "auto",
+    devices: Devices = None,
+    nodes: Nodes = None,
+    strategy: Strategy = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
     find_lr: Annotated[
@@ -98,6 +104,7 @@ def train(
         return
     with watching() as watch:
         common: dict[str, Any] = {"callbacks": [training_progress()], "watch": watch, "planned": show}
+        common |= {"devices": devices, "nodes": nodes, "strategy": strategy}
         run = api.train(data, **options, **common) if data is not None else api.resume(resume or "", **common)
     _tell(run)
 

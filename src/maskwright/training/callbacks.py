@@ -77,20 +77,25 @@ class Listener:
 
 
 class History:
-    """`history.jsonl`: a row a validation. After a restart the rows beyond the checkpoint are taken back."""
+    """`history.jsonl`: a row a validation. After a restart the rows beyond the checkpoint are taken back.
 
-    def __init__(self, path: Path, rows: int = 0):
-        self.path = path
+    writes: False keeps the rows in memory alone, as the processes do that help the first one.
+    """
+
+    def __init__(self, path: Path, rows: int = 0, *, writes: bool = True):
+        self.path, self.writes = path, writes
         kept = path.read_text("utf-8").splitlines()[:rows] if rows and path.exists() else []
         self.rows = [HistoryRow.read(json.loads(line), str(path)) for line in kept]
-        with replacing(path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        if writes:
+            with replacing(path) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
     def add(self, row: HistoryRow) -> None:
         """Append a row, to the file too."""
         self.rows.append(row)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(row.model_dump_json() + "\n")
+        if self.writes:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(row.model_dump_json() + "\n")
 
 
 def read_history(path: Path) -> list[HistoryRow]:

@@ -29,16 +29,24 @@ from maskwright.plan import Plan
 from maskwright.training import checkpoint
 from maskwright.training.job import Job, Outcome
 from maskwright.training.validation import Validation
+from maskwright.training.world import ALONE, World
 
 ENCODER_WEIGHTS = "encoder_weights.json"
 GOLDEN_PIXELS = 64
 """Side of the golden sample; more where the network needs more."""
 
 
-def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[int, int], None] | None = None) -> Job:
+def prepare(
+    folder: Path,
+    samples: Samples,
+    decided: Plan,
+    progress: Callable[[int, int], None] | None = None,
+    world: World = ALONE,
+) -> Job:
     """The plan's parts, built: network, crops, loss, validation. Decodes the images, or finds them decoded.
 
-    progress: told how many images of how many are decoded.
+    progress: told how many images of how many are decoded. world: the processes that train together; the first is here
+    before the others.
 
     Raises:
         SettingError: the schedule follows the validation loss, and there is nothing to validate on.
@@ -51,7 +59,8 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
     torch.manual_seed(number(decided.seed, "weights"))
     decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
     borders = decided.loss.border.plain() if decided.loss.border else None
-    room = room_for(folder / "cache", decided.training.cache_gb).bytes
+    # The disk may fill meanwhile; all must have the same images in the cache.
+    room = int(world.noted("room", str(room_for(folder / "cache", decided.training.cache_gb).bytes)))
     train = decode(
         folder / "cache" / "train", part=samples.part("train"), borders=borders, limit=room, progress=progress
     )
@@ -60,9 +69,9 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
     if part := _held_out(samples, decided):
         left = room - sum(_decoder(samples, decided).bytes_each[: train.kept])
         held_out = decode(folder / "cache" / "val", part=part, limit=max(0, left))
-        validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
+        validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles, world)
     return Job(
-        network=_network(folder, decided.model),
+        network=_network(folder, decided.model, writes=world.first),
         crops=Crops(
             train,
             decided.sampling,
@@ -70,6 +79,7 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
             decided.seed,
             decided.preprocess.channels,
             margin=geometry(decided.model).margin,
+            share=(world.rank, world.size),
         ),
         finish=Finish(decided.sampling, decided.preprocess, decided.seed),
         loss=loss,
@@ -79,7 +89,8 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
         folder=folder,
         seed=decided.seed,
         # A crop costs a CPU step nothing; a GPU would wait for it.
-        workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() - 1)),
+        workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() // decided.device.devices - 1)),
+        world=world,
     )
 
 
@@ -117,11 +128,11 @@ def _held_out(samples: Samples, decided: Plan) -> list[Sample]:
     return part[::every]  # evenly spread: neighbours in a list are often alike
 
 
-def _network(folder: Path, record: UNetRecord) -> UNet:
+def _network(folder: Path, record: UNetRecord, *, writes: bool) -> UNet:
     """The network with fresh weights, its encoder's from where the record says; what those are is written down."""
     network = UNet.from_record(record)
     resumed = (folder / checkpoint.NAME).exists()  # all weights come from there
-    if not resumed and (info := encoders.load_weights(network.encoder, record)):
+    if not resumed and (info := encoders.load_weights(network.encoder, record)) and writes:
         info.save(folder / ENCODER_WEIGHTS)
     return network
 
