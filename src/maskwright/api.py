@@ -515,7 +515,9 @@ def _spread(decided: Plan, world: World, devices: int | None, nodes: int | None,
         device = spread(now, devices or now.devices, nodes or now.nodes, strategy)
     freezes = any(stage.freeze for stage in decided.training.stages)
     demand_shares(decided.sampling.batch, device, freezes=freezes)
-    return decided.model_copy(update={"device": device})
+    said = "as many as have been started" if world.place.started else "as asked for"
+    reasons = {"device.devices": said} if device.processes > 1 else {}
+    return decided.model_copy(update={"device": device, "reasons": {**decided.reasons, **reasons}})
 
 
 def _decided(

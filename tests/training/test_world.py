@@ -60,7 +60,7 @@ def home(paint_blobs, tiny, together, tmp_path_factory):
         "optimizer.clip": 1.0, "loss.terms": {"cross_entropy": 1.0, "dice": 1.0}, "device.channels_last": False,
         "device.threads": 1, "model.deep_supervision": True, "training.optimizer.lr": 3e-3,
     }  # fmt: skip
-    for name in ("curve", "uneven", "begun", "continued", "sharded", "half-sharded"):
+    for name in ("curve", "uneven", "begun", "continued", "sharded", "half-sharded", "signalled"):
         (home / name).mkdir()
         more = {"sampling.batch": 3} if name == "uneven" else {}
         api.plan(seen, device="cpu", settings={**settings, **more}).save(home / name / "plan.yaml")
@@ -112,6 +112,11 @@ def test_a_run_goes_on_with_more_devices(home, alone):
 @pytest.mark.parametrize("name", ["begun", "half-sharded"])
 def test_a_run_goes_on_with_fewer_devices_however_they_shared_the_work(name, home, alone, together):
     same(together.learn(home / name, World(), resume=True), alone("curve"), first=5)
+
+
+def test_a_signal_that_reaches_one_process_stops_all_after_the_same_step(home, alone, together):
+    assert torch.load(home / "signalled.pt")["steps"] == 4
+    same(together.learn(home / "signalled", World(), resume=True), alone("curve"), first=4)
 
 
 def test_the_parts_of_a_batch_are_the_batch(job_of):

@@ -1,11 +1,13 @@
 """What a training stands on: the device, its threads, the batches that are read beside it, and Ctrl-C."""
 
 import contextlib
+import inspect
 import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -17,6 +19,7 @@ from lightning_fabric.plugins.environments import (
 )
 from lightning_fabric.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from maskwright.data.dataset import Batch, Crops
@@ -44,10 +47,11 @@ def fabric_for(device: DeviceSettings, *, many: bool = False, freezes: bool = Fa
             sharding.shard, data_parallel_size=device.processes, tensor_parallel_size=1, process_group_backend=backend
         )
     else:
-        # Statistics of norms are alike in all of them: nothing is to be sent round.
-        strategy = DDPStrategy(
-            process_group_backend=backend, broadcast_buffers=False, find_unused_parameters=freezes
-        )  # fmt: skip
+        # Statistics of norms are alike in all of them: nothing is to be sent round. torch 2.13 calls it anew.
+        known = inspect.signature(DistributedDataParallel.__init__).parameters
+        options: dict[str, Any] = {"find_unused_parameters": freezes}
+        options["forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"] = False
+        strategy = DDPStrategy(process_group_backend=backend, **options)
     return Fabric(
         accelerator=device.accelerator,
         devices=device.devices,

@@ -18,8 +18,15 @@ def shard(network: nn.Module, mesh: Any) -> nn.Module:
     """The network with its parameters spread over the processes of the mesh."""
     from torch.distributed.fsdp import fully_shard
 
+    network.register_forward_hook(_owned)  # before the sharding's own
     fully_shard(network, mesh=mesh["data_parallel"])
     return network
+
+
+def _owned(network: nn.Module, images: Any, outputs: Any) -> Any:
+    """The outputs as tensors of their own: on a view, the sharding's hook could get lost, and it warns of it."""
+    del network, images
+    return outputs.clone() if isinstance(outputs, Tensor) else tuple(output.clone() for output in outputs)
 
 
 def whole(state: Any) -> Any:
