@@ -255,6 +255,8 @@ def find_lr(
     Raises:
         DataError, ReadError, SettingError: something does not fit; nothing has been written then.
     """
+    if world_here().place.started:
+        raise SettingError("A learning rate is looked for in one process: start it without torchrun or srun.")
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
