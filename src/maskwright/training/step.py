@@ -89,9 +89,10 @@ class Step:
 
     def _whole(self, outputs: Outputs, labels: Tensor, weights: Tensor | None) -> tuple[Outputs, Tensor, Tensor | None]:
         """Those of all processes: the losses sum over a batch in ways of their own, so each must see all of it."""
-        world, batch = self.job.world, self.job.crops.sampling.batch
+        world = self.job.world
         if world.size == 1:
             return outputs, labels, weights
+        batch = self.job.crops.sampling.batch
         every = [outputs] if isinstance(outputs, Tensor) else list(outputs)
         gathered = [world.whole(logits.float(), batch) for logits in every]
         return (
