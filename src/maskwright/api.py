@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from maskwright.data.fingerprint import Fingerprint, fingerprint
 from maskwright.data.index import index
 from maskwright.data.sample import Samples
 from maskwright.data.survey import Asked, survey
-from maskwright.devices import DeviceSettings, choose, cores, demand_here, is_here
+from maskwright.devices import DeviceSettings, choose, cores, demand_here, is_here, spread
 from maskwright.errors import CheckpointError, DataError, SettingError
 from maskwright.evaluation import Scores
 from maskwright.evaluation import cross_validation as crossing
@@ -53,6 +53,8 @@ from maskwright.training.loop import fit
 from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
 from maskwright.training.trial import trial
+from maskwright.training.world import ALONE, World, demand_shares
+from maskwright.training.world import here as world_here
 from maskwright.tuning import search as searching
 from maskwright.tuning.proposal import proposed
 from maskwright.tuning.search import Found, Search, SearchWatch
@@ -205,6 +207,9 @@ def train(
     epochs: float | None = None,
     memory: float | None = None,
     device: str = "auto",
+    devices: int | None = None,
+    nodes: int | None = None,
+    strategy: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
@@ -221,6 +226,9 @@ def train(
     minutes, epochs: the budget; minutes count from reading the data to the model file. Without one, training goes on
         until the validation score has settled.
     memory: gigabytes (10⁹ bytes) that training may take, on the device.
+    devices, nodes, strategy: train with so many devices on each of so many machines, by "ddp" or "fsdp". The script
+        that is running is then started once more for each; `torchrun` and SLURM may have done that already. All but the
+        first process end here, quietly, when training is over.
     settings: values of the plan by dotted key, e.g. {"model.depth": 3}.
     plan: a whole plan to follow instead of deciding one.
     recipe: a recipe to follow, by name or as a `.yaml` file (`maskwright recipes` lists them).
@@ -229,24 +237,35 @@ def train(
 
     Raises:
         DataError, ReadError, SettingError: something does not fit; nothing has been written then.
+        TrainingError: the loss is no longer a number, or another process failed.
     """
     started = time.monotonic()
     if inspection.get("folds") and inspection.get("fold") is None:
         raise SettingError("One run trains one fold: say which with fold=0, or train all with api.cross_validate.")
 
     tracking.demand(track)
-    folder = _new_folder(out, data)
-    followed = recipes.recipe(recipe) if recipe else None
-    seen = look(data, followed, watch=watch, **inspection)
-    decided = _decided(seen, plan, followed, _budget(minutes, epochs), memory, device, seed, settings or {})
-    decided = housed(folder, seen.samples, decided)
-    folder.mkdir(parents=True, exist_ok=True)
-    seen.samples.save(folder / "samples.json")
-    seen.fingerprint.save(folder / "fingerprint.json")
-    decided.save(folder / "plan.yaml")
-    if planned:
-        planned(seen, decided, folder)
-    return _tracked(folder, seen, decided, started, callbacks, watch, track, again=False)
+    world = world_here()
+    wishes = settings or {}
+    where = choose(wishes.get("device.name", plan.device.name if plan else device))
+    with world.together():
+        if world.place.started:
+            world.join(world.settings(where))
+        if not world.first:
+            world.join(spread(where, devices or 1, nodes or 1))
+            _follow(world)
+        folder = _new_folder(out, data)
+        followed = recipes.recipe(recipe) if recipe else None
+        seen = look(data, followed, watch=watch, **inspection)
+        decided = _decided(seen, plan, followed, _budget(minutes, epochs), memory, device, seed, wishes)
+        decided = _spread(decided, world, devices, nodes, strategy)
+        decided = housed(folder, seen.samples, decided)
+        folder.mkdir(parents=True, exist_ok=True)
+        seen.samples.save(folder / "samples.json")
+        seen.fingerprint.save(folder / "fingerprint.json")
+        decided.save(folder / "plan.yaml")
+        if planned:
+            planned(seen, decided, folder)
+        return _tracked(folder, seen, decided, started, callbacks, watch, track, world, again=False)
 
 
 def cross_validate(
@@ -348,6 +367,8 @@ def find_lr(
     Raises:
         DataError, ReadError, SettingError: something does not fit; nothing has been written then.
     """
+    if world_here().place.started:
+        raise SettingError("A learning rate is looked for in one process: start it without torchrun or srun.")
     folder = _new_folder(out, data)
     followed = recipes.recipe(recipe) if recipe else None
     seen = look(data, followed, watch=watch, **inspection)
@@ -453,28 +474,45 @@ def resume_tune(
 def resume(
     run: str | Path, *, callbacks: Sequence[Callback] = (), track: Sequence[str] = (), watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
+    devices: int | None = None, nodes: int | None = None, strategy: str | None = None,
 ) -> Run:  # fmt: skip
     """Go on with a run that was stopped or killed. On a CPU the model is the one it would have been, bit for bit.
 
     track: trackers besides those that were told of it before.
+    devices, nodes, strategy: as for `train`, where they are to be others than before; sums are then added up in another
+        order, and the model is the same but for rounding.
 
     Raises:
         CheckpointError: there is nothing to resume, or the run is finished.
     """
-    folder = Path(run)
+    folder, world = Path(run), world_here()
     if (folder / crossing.NAME).is_file():
         raise CheckpointError(f"{folder} holds the runs of several folds: go on with api.resume_folds.")
+    seen, decided = _of_run(folder)
+    with world.together():
+        if world.place.started:
+            world.join(world.settings(decided.device))
+        if not world.first:
+            world.join(spread(decided.device, devices or decided.device.devices, nodes or decided.device.nodes))
+            _follow(world)
+        now = _spread(decided, world, devices, nodes, strategy)
+        if now.device != decided.device:
+            now.save(folder / "plan.yaml")
+        if planned:
+            planned(seen, now, folder)
+        again = (folder / "last.ckpt").is_file()
+        return _tracked(folder, seen, now, time.monotonic(), callbacks, watch, track, world, again=again)
+
+
+def _of_run(folder: Path) -> tuple[Inspection, Plan]:
+    """What a run that is not finished is made of."""
     for name in ("samples.json", "fingerprint.json", "plan.yaml"):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} is not a run: it has no {name}. Give the folder that train made.")
     if (folder / "model.safetensors").exists() and not (folder / "interrupted").exists():
         raise CheckpointError(f"{folder} is finished: its model is {folder / 'model.safetensors'}.")
     seen = Inspection(Samples.load(folder / "samples.json"), Fingerprint.load(folder / "fingerprint.json"))
-    decided = Plan.load(folder / "plan.yaml")
-    if planned:
-        planned(seen, decided, folder)
-    again = (folder / "last.ckpt").is_file()
-    return _tracked(folder, seen, decided, time.monotonic(), callbacks, watch, track, again=again)
+    return seen, Plan.load(folder / "plan.yaml")
 
 
 def load(model: Source | Sequence[Source], *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
@@ -597,6 +635,7 @@ def _tracked(
     callbacks: Sequence[Callback],
     watch: Watch | None,
     track: Sequence[str],
+    world: World,
     *,
     again: bool,
 ) -> Run:
@@ -615,7 +654,7 @@ def _tracked(
         warn=warn,
     )
     with told:
-        run = _run(folder, seen, decided, started, [*callbacks, told], watch, again=again)
+        run = _run(folder, seen, decided, started, [*callbacks, told], watch, world, again=again)
         told.finished(_results(run))
     return run
 
@@ -645,13 +684,18 @@ def _run(
     started: float,
     callbacks: Sequence[Callback],
     watch: Watch | None,
+    world: World,
     *,
     again: bool,
 ) -> Run:
-    """From the plan to the report, all in one run folder."""
-    job = prepare(folder, seen.samples, decided, _telling(watch, "decoding"))
+    """From the plan to the report, all in one run folder. The others, if any, help until the training is over."""
+    world.join(decided.device)
+    world.call(folder, again=again)
+    with world.in_turn():
+        job = prepare(folder, seen.samples, decided, _telling(watch, "decoding"), world=world)
     job.seconds_used = time.monotonic() - started
     outcome = fit(job, callbacks, resume=again)
+    world.leave()
     marker = folder / "interrupted"
     if not outcome.finished:
         marker.write_text("Stopped by hand. Go on with: maskwright train --resume FOLDER\n", "utf-8")
@@ -754,7 +798,7 @@ def _run_fold(
                 part.save(run / name)
         again = (run / "last.ckpt").is_file()
         plan = Plan.load(run / "plan.yaml")
-        if not _tracked(run, own, plan, started, callbacks, watch, track, again=again).outcome.finished:
+        if not _tracked(run, own, plan, started, callbacks, watch, track, ALONE, again=again).outcome.finished:
             return None
     else:
         # Killed after the training: what it has learned is all there, but scores that lie there may be older.
@@ -771,6 +815,35 @@ def _run_fold(
 def _brief(scores: Scores) -> dict[str, Any]:
     """The scores as a model file keeps them."""
     return scores.model_dump(exclude={"per_image", "confusion"}, mode="json")
+
+
+def _follow(world: World) -> NoReturn:
+    """What all but the first process do: learn with it, and end."""
+    folder, again = world.called()
+    seen, decided = _of_run(folder)
+    with world.in_turn():
+        job = prepare(folder, seen.samples, decided, world=world)
+    fit(job, resume=again)
+    world.leave()
+    raise SystemExit(0)
+
+
+def _spread(decided: Plan, world: World, devices: int | None, nodes: int | None, strategy: str | None) -> Plan:
+    """The plan for as many processes as there are, or are asked for.
+
+    Raises:
+        SettingError: they cannot share the training.
+    """
+    now = decided.device
+    if world.place.started:
+        device = world.settings(now, strategy)
+    else:
+        device = spread(now, devices or now.devices, nodes or now.nodes, strategy)
+    freezes = any(stage.freeze for stage in decided.training.stages)
+    demand_shares(decided.sampling.batch, device, freezes=freezes)
+    said = "as many as have been started" if world.place.started else "as asked for"
+    reasons = {"device.devices": said} if device.processes > 1 else {}
+    return decided.model_copy(update={"device": device, "reasons": {**decided.reasons, **reasons}})
 
 
 def _decided(

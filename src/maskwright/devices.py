@@ -33,12 +33,23 @@ class DeviceSettings(Record):
     compile: bool = False
     """Whether training compiles the network first. That takes a minute or so, and pays in long trainings only."""
     threads: int | None = Field(None, ge=1)
-    """CPU threads; they add in their own order, so a resumed run needs as many. None: as many as torch chooses."""
+    """CPU threads of a process; they add in their own order, so a resumed run needs as many. None: as torch chooses."""
+    devices: int = Field(1, ge=1)
+    """Processes on each machine, each with a GPU of its own or with its share of the CPU's threads."""
+    nodes: int = Field(1, ge=1)
+    """Machines."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """ddp: each process has the whole network. fsdp: its share of weights, gradients and moments. auto: ddp."""
 
     @property
     def accelerator(self) -> str:
         """The device's kind, as Fabric calls it."""
         return self.name.split(":")[0]
+
+    @property
+    def processes(self) -> int:
+        """All that train together."""
+        return self.devices * self.nodes
 
     @property
     def index(self) -> int:
@@ -91,6 +102,26 @@ def demand_here(device: DeviceSettings) -> None:
             f"The plan is for {device.name}, and this machine has only: {', '.join(available())}. Run it where there "
             "is one, or with --device cpu."
         )
+
+
+def spread(device: DeviceSettings, devices: int, nodes: int = 1, strategy: str | None = None) -> DeviceSettings:
+    """The same for so many processes on so many machines; the CPU threads that one had are divided among them.
+
+    Raises:
+        SettingError: there are not so many devices, or they cannot work together.
+    """
+    if devices * nodes > 1 and ":" in device.name:
+        raise SettingError(
+            f"Several devices are the first so many: say --device {device.accelerator}, not {device.name}, and choose "
+            "others by CUDA_VISIBLE_DEVICES."
+        )
+    if devices * nodes > 1 and device.accelerator not in {"cpu", "cuda"}:
+        raise SettingError(f"Several processes work together on cpu or cuda, not on {device.accelerator}.")
+    if device.accelerator == "cuda" and devices > (there := torch.cuda.device_count()):
+        raise SettingError(f"{devices} devices are asked for, and this machine has {there} GPUs: --devices {there}")
+    threads = device.threads and max(1, device.threads * device.devices // devices)
+    given = {"devices": devices, "nodes": nodes, "threads": threads, "strategy": strategy or device.strategy}
+    return DeviceSettings.read({**device.plain(), **given}, "the devices")
 
 
 def lay_channels_last(network: nn.Module) -> None:

@@ -9,6 +9,18 @@ from maskwright.errors import SettingError
 
 Data = Annotated[Path, typer.Argument(help="Folder of images and masks, or a dataset.yaml.", show_default=False)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto: the fastest there is.")]
+Devices = Annotated[
+    int | None,
+    typer.Option(help="Processes on each machine, each with a device of its own.", min=1, show_default=False),
+]
+Nodes = Annotated[int | None, typer.Option(help="Machines that train together.", min=1, show_default=False)]
+Strategy = Annotated[
+    str | None,
+    typer.Option(
+        help="How several devices share the work: ddp, each with the whole network, or fsdp, in shards.",
+        show_default=False,
+    ),
+]
 Test = Annotated[
     list[str],
     typer.Option("--test", help="Image to keep for the test, by name or pattern; repeatable.", show_default=False),

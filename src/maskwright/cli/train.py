@@ -18,15 +18,18 @@ from maskwright.cli.find_lr import find_lr as print_lr
 from maskwright.cli.folds import is_cross_validation, resume_folds, train_folds
 from maskwright.cli.options import (
     Device,
+    Devices,
     Epochs,
     Fold,
     Folds,
     Groups,
     Memory,
     Minutes,
+    Nodes,
     Recipe,
     Settings,
     Skip,
+    Strategy,
     Test,
     Val,
     settings_of,
@@ -60,6 +63,9 @@ def train(
     ] = None,
     recipe: Recipe = None,
     device: Device = "auto",
+    devices: Devices = None,
+    nodes: Nodes = None,
+    strategy: Strategy = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
     track: Annotated[
@@ -118,6 +124,7 @@ def train(
         return
     with watching() as watch:
         common: dict[str, Any] = {"callbacks": [training_progress()], "track": track, "watch": watch, "planned": show}
+        common |= {"devices": devices, "nodes": nodes, "strategy": strategy}
         run = api.train(data, **options, **common) if data is not None else api.resume(resume or "", **common)
     _tell(run)
 

@@ -89,8 +89,8 @@ def tune(
         show(seen, search, folder)
 
     options: dict[str, Any] = {
-        "space": space, "prune": prune, "out": out, "minutes": minutes, "epochs": epochs, "memory": memory, "device": device,
-        "seed": seed, "settings": wishes, "plan": Plan.load(plan) if plan else None, "recipe": recipe,
+        "space": space, "prune": prune, "out": out, "minutes": minutes, "epochs": epochs, "memory": memory,
+        "device": device, "seed": seed, "settings": wishes, "plan": Plan.load(plan) if plan else None, "recipe": recipe,
         "test": test, "val": val, "skip": skip, "groups": groups, "folds": folds, "fold": fold,
     }  # fmt: skip
     try:

@@ -54,11 +54,21 @@ class Crops(Dataset[Batch]):
 
     margin: pixels that the network loses on each side. What it answers for then lies inside the image, and the crop
     reaches over the image's border, where it is mirrored: so every pixel is learnt from.
+    share: (i, n): of each step only the i-th of n parts, which one after the other are the step.
     """
 
-    def __init__(self, cache: Cache, sampling: Sampling, augment: Augment, seed: int, channels: int, margin: int = 0):
+    def __init__(
+        self,
+        cache: Cache,
+        sampling: Sampling,
+        augment: Augment,
+        seed: int,
+        channels: int,
+        margin: int = 0,
+        share: tuple[int, int] = (0, 1),
+    ):
         self.cache, self.sampling, self.augment, self.seed, self.channels = cache, sampling, augment, seed, channels
-        self.margin = margin
+        self.margin, self.share = margin, share
         # No image is larger than the largest, so no source need be; what lies outside is mirrored by the warp.
         largest = [max(size[side] for size in cache.sizes) for side in (0, 1)]
         needed = augment.source_size(sampling.crop)
@@ -73,10 +83,11 @@ class Crops(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step, from 0; a last batch of an epoch runs on into the next."""
-        return self.some(step, range(step * self.sampling.batch, (step + 1) * self.sampling.batch))
+        numbers = range(step * self.sampling.batch, (step + 1) * self.sampling.batch)
+        return self.some(step, part_of(numbers, *self.share))
 
     def some(self, step: int, numbers: Sequence[int]) -> Batch:
-        """The crops with these numbers: a step's share, where several devices divide its batch."""
+        """The crops with these numbers."""
         sources = [self._source(number) for number in numbers]
         moves = draw_moves(self.augment, self.seed, numbers, self.channels, np.array([s.offset for s in sources]))
         images, labels = (torch.from_numpy(np.stack(part)) for part in zip(*(s.pixels for s in sources), strict=True))
@@ -101,6 +112,11 @@ class Crops(Dataset[Batch]):
             weights=None if weights is None else _taken_inside(weights, rows, columns, 0),
             offset=(dx, dy),
         )
+
+
+def part_of(whole: range, i: int, n: int) -> range:
+    """The i-th of n parts, from 0, of nearly equal length; one after the other they are the whole."""
+    return whole[i * len(whole) // n : (i + 1) * len(whole) // n]
 
 
 @dataclass(frozen=True)

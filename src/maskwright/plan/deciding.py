@@ -98,6 +98,8 @@ def _draft(f: Fingerprint, steps: Ladder, rung: Rung, wanted: Wanted) -> Plan:
         reasons=reasons,
     )
     plan = draft.with_wishes(wanted.wishes)
+    if plan.training.budget != budget:  # how often to validate hangs on it
+        return _draft(f, steps, rung, wanted._replace(budget=plan.training.budget))
     if plan.model == draft.model and plan.preprocess == draft.preprocess:
         return plan
     # What was wished of network and size changes which crops suit; wishes for the crops themselves come last.

@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from maskwright.training.sharding import whole
+
 
 class Average:
     """A copy of the network whose weights are the exponential mean of those of the network being trained.
@@ -22,7 +24,7 @@ class Average:
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """Take in the weights after a step, counted from 1."""
-        now = list(network.state_dict().values())
+        now = list(whole(network.state_dict()).values())
         decay = 0.0 if self.decay is None else min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._floats, [t for t in now if t.is_floating_point()], 1 - decay)
         for mine, new in zip(self._others, (t for t in now if not t.is_floating_point()), strict=True):

@@ -91,22 +91,26 @@ class History:
     """`history.jsonl`: a row a validation, and beside it `history.csv`, the same as a table.
 
     After a restart the rows beyond the checkpoint are taken back, in both.
+
+    writes: False keeps the rows in memory alone, as the processes do that help the first one.
     """
 
-    def __init__(self, path: Path, rows: int = 0):
-        self.path = path
+    def __init__(self, path: Path, rows: int = 0, *, writes: bool = True):
+        self.path, self.writes = path, writes
         kept = path.read_text("utf-8").splitlines()[:rows] if rows and path.exists() else []
         self.rows = [HistoryRow.read(json.loads(line), str(path)) for line in kept]
-        with replacing(path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-        write_table(path.with_suffix(".csv"), self.rows)
+        if writes:
+            with replacing(path) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+            write_table(path.with_suffix(".csv"), self.rows)
 
     def add(self, row: HistoryRow) -> None:
         """Append a row, to the file too."""
         self.rows.append(row)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(row.model_dump_json() + "\n")
-        write_table(self.path.with_suffix(".csv"), self.rows)
+        if self.writes:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(row.model_dump_json() + "\n")
+            write_table(self.path.with_suffix(".csv"), self.rows)
 
 
 def write_table(path: Path, rows: Sequence[HistoryRow]) -> None:

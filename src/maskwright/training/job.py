@@ -12,6 +12,7 @@ from maskwright.model import UNet
 from maskwright.settings import TrainingSettings
 from maskwright.training.callbacks import HistoryRow
 from maskwright.training.validation import Validation
+from maskwright.training.world import World
 
 
 @dataclass
@@ -31,6 +32,8 @@ class Job:
     """Processes that read crops beside the training."""
     seconds_used: float = 0.0
     """Of a budget in minutes, before the loop began."""
+    world: World = field(default_factory=World)
+    """The processes that train together; one, if not said otherwise."""
 
 
 @dataclass(frozen=True)

@@ -56,14 +56,18 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
             clock.tick()
 
             asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss, rate)))
-            reason = _reason_to_end(job.settings.budget, progress, clock, asked=asked, interrupted=interrupted.is_set())
+            late = clock.elapsed - saved_at >= job.settings.checkpoint_seconds
+            stopped, asked, over, late = job.world.agree(
+                anyone=interrupted.is_set(), first=(asked, clock.is_over(), late)
+            )
+            reason = _reason_to_end(job.settings.budget, progress, over=over, asked=asked, interrupted=stopped)
             if progress.due(validation) or (reason and reason != "interrupted"):
                 _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
                 if progress.pace.held_at is not None and settled(progress.scores):
                     _tell(callbacks, "noted", _closed(progress))
                 if patience and progress.without_gain >= patience:
                     reason = reason or f"no better {job.settings.validation.keep} in {patience} validations"
-            if reason or clock.elapsed - saved_at >= job.settings.checkpoint_seconds:
+            if reason or late:
                 _keep(partial(state.save, job.folder), callbacks)
                 saved_at = clock.elapsed
                 clock.rest()
@@ -71,6 +75,8 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
                 break
             if progress.pace.step % 10 == 1 and clock.correct(progress.pace, validation.times - progress.validations):
                 clock.rest()
+            if progress.pace.step % 10 == 1 and clock.seconds is not None:
+                progress.pace = job.world.same(progress.pace)
     _tell(callbacks, "ended", reason)
     best = progress.best is not None
     return Outcome(
@@ -89,20 +95,21 @@ def _state(job: Job, learn: Step, rows: int) -> State:
     minutes = job.settings.budget.minutes
     return State(
         network=learn.network,
-        average=Average(learn.network, job.settings.ema),
+        average=Average(learn.twin, job.settings.ema),
         optimizer=learn.optimizer,
         progress=Progress(pace_of(job.settings, job.crops.steps_per_epoch)),
         clock=Clock(minutes and minutes * 60, used_before=job.seconds_used),
-        history=History(job.folder / "history.jsonl", rows),
+        history=History(job.folder / "history.jsonl", rows, writes=job.world.first),
+        writes=job.world.first,
     )
 
 
-def _reason_to_end(budget: Budget, progress: Progress, clock: Clock, *, asked: bool, interrupted: bool) -> str:
+def _reason_to_end(budget: Budget, progress: Progress, *, over: bool, asked: bool, interrupted: bool) -> str:
     if interrupted:
         return "interrupted"
     if progress.pace.done:
         return "the score has settled" if budget.settled else "the budget was used"
-    if clock.is_over():
+    if over:
         return "the budget was used"
     return "a callback asked for it" if asked else ""
 
@@ -135,7 +142,7 @@ def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback
     progress.validations = max(progress.validations + 1, int(progress.pace.progress * job.settings.validation.times))
     found: dict[str, Any] = {}
     if job.validation is not None:
-        score = job.validation(cast("UNet", state.average.network), next(state.network.parameters()).device)
+        score = job.validation(cast("UNet", state.average.network), next(state.average.network.parameters()).device)
         found = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
         found["best"] = progress.judge(score, state.average, job.settings)
     row = HistoryRow(

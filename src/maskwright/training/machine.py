@@ -1,33 +1,81 @@
 """What a training stands on: the device, its threads, the batches that are read beside it, and Ctrl-C."""
 
 import contextlib
+import inspect
+import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+from lightning_fabric.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from maskwright.data.dataset import Batch, Crops
 from maskwright.devices import DeviceSettings, keep_memory, lay_channels_last
+from maskwright.training import sharding
 
 
-def fabric_for(device: DeviceSettings) -> Fabric:
-    """The device and the precision that are set."""
+def fabric_for(device: DeviceSettings, *, many: bool = False, freezes: bool = False) -> Fabric:
+    """The device and the precision that are set; if many are to work together, as the strategy says.
+
+    freezes: whether parts of the network stand still at times, so that nobody waits for their gradients.
+    """
+    if not many:
+        return Fabric(
+            accelerator=device.accelerator,
+            devices=1 if device.accelerator in {"cpu", "mps"} else [device.index],
+            precision=device.precision,
+        )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it greets each process
+    # What the processes agree on lies on the CPU, wherever they compute.
+    backend = "cpu:gloo,cuda:nccl" if device.accelerator == "cuda" else "gloo"
+    strategy: Strategy
+    if device.strategy == "fsdp":
+        strategy = ModelParallelStrategy(
+            sharding.shard, data_parallel_size=device.processes, tensor_parallel_size=1, process_group_backend=backend
+        )
+    else:
+        # Statistics of norms are alike in all of them: nothing is to be sent round. torch 2.13 calls it anew.
+        known = inspect.signature(DistributedDataParallel.__init__).parameters
+        options: dict[str, Any] = {"find_unused_parameters": freezes}
+        options["forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"] = False
+        strategy = DDPStrategy(process_group_backend=backend, **options)
     return Fabric(
         accelerator=device.accelerator,
-        devices=1 if device.accelerator in {"cpu", "mps"} else [device.index],
+        devices=device.devices,
+        num_nodes=device.nodes,
         precision=device.precision,
+        strategy=strategy,
+        plugins=[environment()],
     )
 
 
-def arrange(network: nn.Module, device: DeviceSettings) -> None:
+def environment() -> ClusterEnvironment:
+    """What has started this process: `torchrun`, SLURM's `srun`, or we ourselves or something like us."""
+    if TorchElasticEnvironment.detect():
+        return TorchElasticEnvironment()
+    if "SLURM_STEP_ID" in os.environ and "LOCAL_WORLD_SIZE" not in os.environ:
+        return SLURMEnvironment()
+    return LightningEnvironment()
+
+
+def arrange(network: nn.Module, device: DeviceSettings, *, sharded: bool = False) -> None:
     """Let the network work as the device settings ask for. Its weights and their names stay what they are."""
     if device.accelerator == "cpu":
         keep_memory()
-    if device.channels_last:
+    if device.channels_last and not sharded:  # a shard is a number of rows
         lay_channels_last(network)
     if device.compile:
         # In place, unlike `torch.compile(network)`, which would rename the weights.

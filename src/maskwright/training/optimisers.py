@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from maskwright.settings import OptimizerSettings
+from maskwright.training import sharding
 
 
 def build(network: nn.Module, settings: OptimizerSettings, *, by_level: bool = False) -> Optimizer:
@@ -114,7 +115,7 @@ class Muon(Optimizer):
         momentum = self._kept(parameters, "momentum")
         torch._foreach_lerp_(momentum, gradients, 1 - group["momentum"])
         ahead = torch._foreach_lerp(gradients, momentum, group["momentum"])  # Nesterov
-        return [_rescaled(orthogonalise(update.flatten(1))).view_as(update) for update in ahead]
+        return [sharding.like(_directed(sharding.whole(update)), update) for update in ahead]
 
     def _adaptive(self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
         beta1, beta2 = group["betas"]
@@ -134,8 +135,10 @@ class Muon(Optimizer):
         return [self.state[parameter][name] for parameter in parameters]
 
 
-def _rescaled(update: Tensor) -> Tensor:
-    return update * (0.2 * max(update.shape) ** 0.5)
+def _directed(update: Tensor) -> Tensor:
+    """The update of a whole kernel, orthogonal and scaled."""
+    matrix = orthogonalise(update.flatten(1))
+    return (matrix * (0.2 * max(matrix.shape) ** 0.5)).view_as(update)
 
 
 def orthogonalise(matrix: Tensor, steps: int = 4) -> Tensor:

@@ -29,6 +29,7 @@ from maskwright.plan import Plan
 from maskwright.training import checkpoint
 from maskwright.training.job import Job, Outcome
 from maskwright.training.validation import Validation
+from maskwright.training.world import ALONE, World
 
 ENCODER_WEIGHTS = "encoder_weights.json"
 GOLDEN_PIXELS = 64
@@ -41,10 +42,12 @@ def prepare(
     decided: Plan,
     progress: Callable[[int, int], None] | None = None,
     decoded: Path | None = None,
+    world: World = ALONE,
 ) -> Job:
     """The plan's parts, built: network, crops, loss, validation. Decodes the images, or finds them decoded.
 
     progress: told how many images of how many are decoded. decoded: where those are kept; None: in the folder.
+    world: the processes that train together; the first is here before the others.
 
     Raises:
         SettingError: the schedule follows the validation loss, and there is nothing to validate on.
@@ -63,16 +66,17 @@ def prepare(
     decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
     borders = decided.loss.border.plain() if decided.loss.border else None
     home = decoded or folder / "cache"
-    room = room_for(home, decided.training.cache_gb).bytes
+    # The disk may fill meanwhile; all must have the same images in the cache.
+    room = int(world.noted("room", str(room_for(home, decided.training.cache_gb).bytes)))
     train = decode(home / "train", part=samples.part("train"), borders=borders, limit=room, progress=progress)
     loss = build_loss(decided.loss)
     validation = None
     if part := _held_out(samples, decided):
         left = room - sum(_decoder(samples, decided).bytes_each[: train.kept])
         held_out = decode(home / "val", part=part, limit=max(0, left))
-        validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles)
+        validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles, world)
     return Job(
-        network=_network(folder, decided.model),
+        network=_network(folder, decided.model, writes=world.first),
         crops=Crops(
             train,
             decided.sampling,
@@ -80,6 +84,7 @@ def prepare(
             decided.seed,
             decided.preprocess.channels,
             margin=geometry(decided.model).margin,
+            share=(world.rank, world.size),
         ),
         finish=Finish(decided.sampling, decided.preprocess),
         loss=loss,
@@ -89,7 +94,8 @@ def prepare(
         folder=folder,
         seed=decided.seed,
         # A crop costs a CPU step nothing; a GPU would wait for it.
-        workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() - 1)),
+        workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() // decided.device.devices - 1)),
+        world=world,
     )
 
 
@@ -127,11 +133,11 @@ def _held_out(samples: Samples, decided: Plan) -> list[Sample]:
     return part[::every]  # evenly spread: neighbours in a list are often alike
 
 
-def _network(folder: Path, record: UNetRecord) -> UNet:
+def _network(folder: Path, record: UNetRecord, *, writes: bool) -> UNet:
     """The network with fresh weights, its encoder's from where the record says; what those are is written down."""
     network = UNet.from_record(record)
     resumed = (folder / checkpoint.NAME).exists()  # all weights come from there
-    if not resumed and (info := encoders.load_weights(network.encoder, record)):
+    if not resumed and (info := encoders.load_weights(network.encoder, record)) and writes:
         info.save(folder / ENCODER_WEIGHTS)
     return network
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from maskwright.metrics import confusion_matrix, pixel_accuracy
 from maskwright.model import UNet
 from maskwright.settings import TrainingSettings, ValidationSettings
-from maskwright.training import checkpoint
+from maskwright.training import checkpoint, sharding
 from maskwright.training.average import Average
 from maskwright.training.callbacks import History
 from maskwright.training.pace import Clock, Pace
@@ -104,17 +104,19 @@ class State:
     progress: Progress
     clock: Clock
     history: History
+    writes: bool = True
+    """Whether this is the process that writes."""
 
     def save(self, folder: Path) -> None:
-        """Write `last.ckpt`, atomically.
+        """Write `last.ckpt`, atomically; whole, whatever the devices. All processes must come here together.
 
         Raises:
             CheckpointError: the disk is full; the checkpoint before it is untouched.
         """
         state = {
-            "network": self.network.state_dict(),
+            "network": sharding.whole(self.network.state_dict()),
             "average": self.average.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": sharding.whole(self.optimizer.state_dict()),
             "progress": {
                 **vars(self.progress),
                 "pace": self.progress.pace.state(),
@@ -123,13 +125,14 @@ class State:
             "rows": len(self.history.rows),
             "seconds": self.clock.elapsed,
         }
-        checkpoint.save(folder / checkpoint.NAME, state)
+        if self.writes:
+            checkpoint.save(folder / checkpoint.NAME, state)
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Become what was saved."""
-        self.network.load_state_dict(saved["network"])
+        sharding.load_network(self.network, saved["network"])
         self.average.network.load_state_dict(saved["average"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        sharding.load_optimizer(self.optimizer, saved["optimizer"])
         parts = {"pace": Pace, "plateau": Plateau}
         for name, value in saved["progress"].items():
             setattr(self.progress, name, parts[name](**value) if name in parts else value)

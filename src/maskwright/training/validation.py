@@ -11,6 +11,7 @@ from maskwright.losses import Loss
 from maskwright.metrics import confusion_matrix, mean_iou, pixel_accuracy
 from maskwright.model import UNet
 from maskwright.tiling import Tiles
+from maskwright.training.world import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,35 @@ class ValidationScore:
 
 
 class Validation:
-    """Scores a network on the same images of a cache each time it is called."""
+    """Scores a network on the same images of a cache each time it is called.
 
-    def __init__(self, cache: Cache, preprocess: Preprocess, classes: int, loss: Loss, tiles: Tiles):
+    Several processes share the images out and add up what they found, so that all of them know the scores of all.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        preprocess: Preprocess,
+        classes: int,
+        loss: Loss,
+        tiles: Tiles,
+        world: World = ALONE,
+    ):
         self.cache, self.preprocess, self.classes, self.loss, self.tiles = cache, preprocess, classes, loss, tiles
+        self.world = world
 
     def __call__(self, network: UNet, device: torch.device) -> ValidationScore:
         """The network's scores; the network must be in evaluation mode."""
         total = 0.0
         confusion = confusion_matrix(torch.zeros(0), torch.zeros(0), self.classes)
-        for i in range(len(self.cache)):
+        for i in range(self.world.rank, len(self.cache), self.world.size):
             image = torch.from_numpy(self.cache.image(i).astype("float32")).to(device)
             labels = torch.from_numpy(self.cache.labels(i).copy()).to(device)
             logits_KHW = image_logits(network, self.preprocess.normalise(image), self.tiles)
             total += float(self.loss(logits_KHW[None], labels[None]))
             confusion += confusion_matrix(decided(logits_KHW), labels, self.classes)
+        total = float(self.world.sum(torch.tensor(total, dtype=torch.float64)))
+        confusion = self.world.sum(torch.from_numpy(confusion)).numpy()
         return ValidationScore(total / len(self.cache), mean_iou(confusion), pixel_accuracy(confusion))
 
 

@@ -259,7 +259,7 @@ class _Curve(Listener):
 
     def stepped(self, news: StepNews) -> bool:
         """Whether the trial is to end."""
-        self._share = news.step / max(1, news.total)
+        self._share = 0.0 if news.total is None else news.step / max(1, news.total)
         return self.pruned_at is not None
 
     def validated(self, row: HistoryRow) -> None:
