@@ -56,7 +56,7 @@ def home(paint_blobs, tiny, together, tmp_path_factory):
     seen.samples.save(home / "samples.json")
     settings = {
         **tiny, "training.budget": {"steps": 12}, "model.base": 4, "sampling.crop": [16, 16], "sampling.batch": 4,
-        "augment.rotate": 45, "augment.noise": 0, "model.norm": "batch", "training.ema": 0.9, "optimizer.name": "muon",
+        "augment.rotate": 45, "model.norm": "batch", "training.ema": 0.9, "optimizer.name": "muon",
         "optimizer.clip": 1.0, "loss.terms": {"cross_entropy": 1.0, "dice": 1.0}, "device.channels_last": False,
         "device.threads": 1, "model.deep_supervision": True, "optimizer.lr": 3e-3,
     }  # fmt: skip

@@ -87,7 +87,9 @@ def test_the_folder_holds_what_is_needed_and_no_decoded_images(tuned):
     assert {path.name for path in found.folder.iterdir()} == {
         "data", "plan.yaml", "search.yaml", "study", "trials", "trials.csv",
     }  # fmt: skip
-    assert {path.name for path in (found.folder / "trials" / "002").iterdir()} == {"plan.yaml", "history.jsonl"}
+    assert {path.name for path in (found.folder / "trials" / "002").iterdir()} == {
+        "plan.yaml", "history.jsonl", "history.csv",
+    }  # fmt: skip
     with (found.folder / "trials.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["mean_iou"]) for row in rows] == pytest.approx([t.score for t in found.trials], abs=1e-6)
