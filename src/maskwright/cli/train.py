@@ -15,6 +15,7 @@ from maskwright.cli.console import (
     watching,
 )
 from maskwright.cli.find_lr import find_lr as print_lr
+from maskwright.cli.one_batch import overfit_one_batch as print_one_batch
 from maskwright.cli.options import (
     Device,
     Epochs,
@@ -62,6 +63,13 @@ def train(
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Train nothing: try rates from tiny to huge and suggest one.")
     ] = False,
+    overfit_one_batch: Annotated[
+        bool,
+        typer.Option(
+            "--overfit-one-batch",
+            help="Train nothing: test whether the network can learn one batch by heart. --out names the picture.",
+        ),
+    ] = False,
 ) -> None:
     """Train a model: the data are looked at, a plan is made, and the run's folder gets model and report.
 
@@ -73,6 +81,8 @@ def train(
         raise SettingError("Give --plan or --recipe, not both: each says everything.")
     if find_lr and data is None:
         raise SettingError("--find-lr looks at a folder of images and masks, not at a run: give that folder instead.")
+    if overfit_one_batch and (data is None or find_lr):
+        raise SettingError("--overfit-one-batch looks at a folder of images and masks, and at nothing else: give that.")
     wishes = settings_of(settings)
     from maskwright import api
     from maskwright.plan import Plan as PlanRecord
@@ -95,6 +105,9 @@ def train(
     }
     if find_lr and data is not None:
         print_lr(data, options, _words(settings, {**options, "plan": plan}))
+        return
+    if overfit_one_batch and data is not None:
+        print_one_batch(data, options)
         return
     with watching() as watch:
         common: dict[str, Any] = {"callbacks": [training_progress()], "watch": watch, "planned": show}

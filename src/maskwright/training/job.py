@@ -31,6 +31,10 @@ class Job:
     """Processes that read crops beside the training."""
     seconds_used: float = 0.0
     """Of a budget in minutes, before the loop began."""
+    names: tuple[str, ...] = ()
+    """Of the training images, in the order of the crops' cache; empty: not known."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes by label; empty: not known."""
 
 
 @dataclass(frozen=True)

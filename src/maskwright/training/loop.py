@@ -4,7 +4,6 @@ Everything random in a step is a function of (seed, step), and everything else i
 anywhere and resumed equals the uninterrupted one, on a CPU bit for bit.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -14,6 +13,8 @@ from maskwright.model import UNet
 from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import Callback, History, HistoryRow, StepNews
+from maskwright.training.health import Finding
+from maskwright.training.health.monitor import Monitor
 from maskwright.training.job import Job, Outcome
 from maskwright.training.machine import batches, interruptible, threads
 from maskwright.training.pace import Clock, Pace, total_steps
@@ -26,39 +27,45 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
     """Train the job's network until its budget is used, a person or a callback stops it, or patience ends.
 
     Raises:
+        SettingError, DataError: no training can come of these settings, or of these labels.
         TrainingError: the loss is no longer a number.
         CheckpointError: there is nothing to resume.
     """
     learn = Step(job)
     saved = checkpoint.load(job.folder / checkpoint.NAME, learn.device) if resume else None
-    state = _state(job, learn, rows=saved["rows"] if saved else 0)
+    state = _state(job, learn, saved or {})
     if saved:
         state.restore(saved)
     progress, clock = state.progress, state.clock
     stages = Stages(job.settings, learn.network, learn.optimizer)
     validations, patience = job.settings.validation.times, job.settings.validation.patience
     _tell(callbacks, "started", _about(job, progress))
+    state.health.start()
+    _warn(callbacks, state)
 
     saved_at = clock.elapsed
     reason = "the budget was used" if progress.pace.done else ""
     with interruptible() as interrupted, threads(job.device.threads):
-        for batch in () if reason else batches(job.crops, progress.pace.step, job.workers, job.device):
+        read = state.health.watched(batches(job.crops, progress.pace.step, job.workers, job.device))
+        for batch in () if reason else read:
             rate = stages.steer(progress)
             stepped = learn(batch)
-            if not math.isfinite(stepped.loss):
-                reason = _lost(stepped.loss, progress, callbacks)
+            if not stepped.moved:
+                reason = _lost(state.health.lost(learn, batch, stepped, rate), progress, callbacks)
                 break
-            progress.count(*stepped)
+            progress.count(stepped.loss, stepped.logits, stepped.labels)
             progress.pace.step += 1
+            state.health.stepped(stepped, rate, progress.pace.step, progress.pace.progress)
             state.average.update(learn.network, progress.pace.step)
             clock.tick()
 
             asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss)))
             reason = _reason_to_end(progress, clock, asked=asked, interrupted=interrupted.is_set())
             if progress.due(validations) or (reason and reason != "interrupted"):
-                _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
+                _tell(callbacks, "validated", _validated(job, state, rate, callbacks, last=bool(reason)))
                 if patience and progress.without_gain >= patience:
                     reason = reason or f"no better {job.settings.validation.keep} in {patience} validations"
+            _warn(callbacks, state)
             if reason or clock.elapsed - saved_at >= job.settings.checkpoint_seconds:
                 _keep(partial(state.save, job.folder), callbacks)
                 saved_at = clock.elapsed
@@ -80,8 +87,8 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
     )
 
 
-def _state(job: Job, learn: Step, rows: int) -> State:
-    """Everything at its beginning, but so many rows of the history kept."""
+def _state(job: Job, learn: Step, saved: dict[str, Any]) -> State:
+    """Everything at its beginning, but the lines that a checkpoint knows of."""
     minutes = job.settings.budget.minutes
     return State(
         network=learn.network,
@@ -89,7 +96,8 @@ def _state(job: Job, learn: Step, rows: int) -> State:
         optimizer=learn.optimizer,
         progress=Progress(Pace(total_steps(job.settings.budget, job.crops.steps_per_epoch))),
         clock=Clock(minutes and minutes * 60, used_before=job.seconds_used),
-        history=History(job.folder / "history.jsonl", rows),
+        history=History(job.folder / "history.jsonl", saved.get("rows", 0)),
+        health=Monitor(job, saved.get("health", {}).get("rows", 0)),
     )
 
 
@@ -101,25 +109,30 @@ def _reason_to_end(progress: Progress, clock: Clock, *, asked: bool, interrupted
     return "a callback asked for it" if asked else ""
 
 
-def _lost(value: float, progress: Progress, callbacks: Sequence[Callback]) -> str:
+def _lost(found: Finding, progress: Progress, callbacks: Sequence[Callback]) -> str:
     """The reason to end, if there is a best model to end with; no checkpoint is written of what went wrong."""
-    text = f"the loss is {value} at step {progress.pace.step}"
-    remedy = "Try a lower learning rate (optimizer.lr), or clip the gradients (optimizer.clip=1)."
     if progress.best is None:
-        raise TrainingError(f"Training cannot go on: {text}. {remedy}")
-    _tell(callbacks, "warned", f"Training ends early: {text}. The best model so far is kept. {remedy}")
-    return text
+        raise TrainingError(f"Training cannot go on: {found}")
+    _tell(callbacks, "warned", f"Training ends early; the best model so far is kept. {found}")
+    return found.title
 
 
-def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback]) -> HistoryRow:
+def _warn(callbacks: Sequence[Callback], state: State) -> None:
+    for text in state.health.news():
+        _tell(callbacks, "warned", text)
+
+
+def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback], *, last: bool) -> HistoryRow:
     """Score the averaged weights, keep them if they are the best, and write the row down."""
     progress, clock = state.progress, state.clock
     before = clock.elapsed
     progress.validations = max(progress.validations + 1, int(progress.pace.progress * job.settings.validation.times))
     found: dict[str, Any] = {}
+    confusion = None
     if job.validation is not None:
         score = job.validation(cast("UNet", state.average.network), next(state.network.parameters()).device)
         found = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
+        confusion = score.confusion
         found["best"] = progress.judge(score, state.average, job.settings)
     row = HistoryRow(
         step=progress.pace.step,
@@ -130,6 +143,7 @@ def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback
         **found,
     )
     _keep(partial(state.history.add, row), callbacks)
+    _keep(partial(state.health.validated, row, confusion, last=last), callbacks)
     clock.validation_seconds = clock.elapsed - before
     clock.rest()
     return row

@@ -80,6 +80,8 @@ def prepare(folder: Path, samples: Samples, decided: Plan, progress: Callable[[i
         seed=decided.seed,
         # A crop costs a CPU step nothing; a GPU would wait for it.
         workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() - 1)),
+        names=tuple(sample.name for sample in samples.part("train")),
+        classes=tuple(samples.labels.names),
     )
 
 

@@ -14,6 +14,7 @@ from maskwright.settings import TrainingSettings
 from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import History
+from maskwright.training.health.monitor import Monitor
 from maskwright.training.pace import Clock, Pace
 from maskwright.training.schedules import Plateau
 from maskwright.training.validation import ValidationScore, decided
@@ -95,6 +96,7 @@ class State:
     progress: Progress
     clock: Clock
     history: History
+    health: Monitor
 
     def save(self, folder: Path) -> None:
         """Write `last.ckpt`, atomically.
@@ -112,6 +114,7 @@ class State:
                 "plateau": dict(vars(self.progress.plateau)),
             },
             "rows": len(self.history.rows),
+            "health": self.health.state(),
             "seconds": self.clock.elapsed,
         }
         checkpoint.save(folder / checkpoint.NAME, state)
@@ -125,3 +128,5 @@ class State:
         for name, value in saved["progress"].items():
             setattr(self.progress, name, parts[name](**value) if name in parts else value)
         self.clock.used_before = saved["seconds"]
+        if "health" in saved:  # not in a checkpoint of before there was a monitor
+            self.health.restore(saved["health"])

@@ -1,6 +1,7 @@
 """One step of training: a batch becomes a loss, the loss gradients, and these move the weights."""
 
-from typing import NamedTuple, cast
+import math
+from typing import Any, Final, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +16,10 @@ from maskwright.training.job import Job
 from maskwright.training.machine import fabric_for, formatted
 from maskwright.training.stages import by_level
 from maskwright.training.supervision import cropped, finest
+from maskwright.training.vitals import EVERY, Look, Vitals, slope
+
+MOST_LEFT_OUT: Final = 40
+"""Steps in a row that the scaler of 16-bit floats may leave out: it has halved its scale to nothing by then."""
 
 
 class Stepped(NamedTuple):
@@ -26,6 +31,12 @@ class Stepped(NamedTuple):
     """B K H W, before the weights moved; without gradients."""
     labels: Tensor
     """B H W, those of the logits."""
+    gradient: float = 0.0
+    """Length of all gradients, before they are clipped; may be no number."""
+    moved: bool = True
+    """Whether the weights were moved. They are not where loss or gradient is no number: it would be in all of them."""
+    vitals: Vitals | None = None
+    """Of every tenth step."""
 
 
 class Step:
@@ -42,6 +53,8 @@ class Step:
             lay_channels_last(job.network)
         optimizer = optimisers.build(job.network, job.settings.optimizer, by_level=by_level(job.settings))
         self._wrapped, self.optimizer = self.fabric.setup(job.network, optimizer)
+        self._scaler: Any = getattr(self.fabric.strategy.precision, "scaler", None)
+        self._left_out = 0
 
     @property
     def device(self) -> torch.device:
@@ -63,8 +76,28 @@ class Step:
         labels, weights = cropped(labels, weights, logits.shape[-2:])
         loss = supervised(job.loss, outputs, labels, weights)
         self.fabric.backward(loss)
+        # A GPU waits here, with the step still to take: while it takes it, the next batch is being prepared.
+        value, gradient = torch.stack([loss.detach(), slope(self.network).to(loss.device)]).tolist()
+        if not self._sound(value, gradient):
+            self.optimizer.zero_grad()
+            return Stepped(value, logits.detach(), labels, gradient, moved=False)
+        look = Look(self.network) if batch.step % EVERY == 0 else None
         if job.settings.optimizer.clip:
-            self.fabric.clip_gradients(self._wrapped, self.optimizer, max_norm=job.settings.optimizer.clip)
+            self.fabric.clip_gradients(
+                self._wrapped, self.optimizer, max_norm=job.settings.optimizer.clip, error_if_nonfinite=False
+            )
         self.optimizer.step()
+        vitals = look.vitals() if look else None
         self.optimizer.zero_grad()
-        return Stepped(float(loss.detach()), logits.detach(), labels)  # a GPU waits here; the next batch is being read
+        return Stepped(value, logits.detach(), labels, gradient, vitals=vitals)
+
+    def _sound(self, loss: float, gradient: float) -> bool:
+        """Whether the step may be taken. With 16-bit floats gradients are scaled up, and where they overflow Fabric's
+        scaler leaves the step out and scales less: it does so in the first steps of most trainings.
+        """
+        if not math.isfinite(loss):
+            return False
+        if self._scaler is None:
+            return math.isfinite(gradient)
+        self._left_out = 0 if math.isfinite(gradient) else self._left_out + 1
+        return self._left_out < MOST_LEFT_OUT

@@ -8,7 +8,7 @@ from maskwright.anysize import image_logits
 from maskwright.data.cache import Cache
 from maskwright.data.preprocess import Preprocess
 from maskwright.losses import Loss
-from maskwright.metrics import confusion_matrix, mean_iou, pixel_accuracy
+from maskwright.metrics import Confusion, confusion_matrix, mean_iou, pixel_accuracy
 from maskwright.model import UNet
 from maskwright.tiling import Tiles
 
@@ -20,6 +20,8 @@ class ValidationScore:
     loss: float
     mean_iou: float
     accuracy: float
+    confusion: Confusion | None = None
+    """Pixels by true class (rows) and predicted class (columns)."""
 
 
 class Validation:
@@ -38,7 +40,7 @@ class Validation:
             logits_KHW = image_logits(network, self.preprocess.normalise(image), self.tiles)
             total += float(self.loss(logits_KHW[None], labels[None]))
             confusion += confusion_matrix(decided(logits_KHW), labels, self.classes)
-        return ValidationScore(total / len(self.cache), mean_iou(confusion), pixel_accuracy(confusion))
+        return ValidationScore(total / len(self.cache), mean_iou(confusion), pixel_accuracy(confusion), confusion)
 
 
 def decided(logits: torch.Tensor, dim: int = 0) -> torch.Tensor:
