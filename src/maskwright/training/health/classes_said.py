@@ -55,8 +55,8 @@ class NeverSaid:
 
     moments: frozenset[Moment] = frozenset({"validation", "end"})
     tells: Mapping[str, str] = {
-        "class-never-predicted": f"after {LATE:.0%} of the training {ROW} validations in a row, or the last of all, give "
-        f"no pixel to a class that the masks show; only noted where it has less than {LEAST:.1%} of the pixels"
+        "class-never-predicted": f"after {LATE:.0%} of the training {ROW} validations in a row, or the last of all, "
+        f"give no pixel to a class that the masks show; only noted where it has less than {LEAST:.1%} of the pixels"
     }
 
     def __call__(self, seen: Seen) -> Iterator[Finding]:

@@ -58,8 +58,8 @@ class RateTooHigh:
             code="rate-too-high",
             severity="warning",
             title=f"The loss is {last:.3g} over the last {10 * LOOKS} steps, {first:.3g} at first and {lowest:.3g} at "
-            f"its lowest; at a rate of {windows[-1].rate:.2g} each step moves the kernels by {moved:.1%} of themselves, "
-            f"and they are {grown:.3g} times as long as at first",
+            f"its lowest; at a rate of {windows[-1].rate:.2g} each step moves the kernels by {moved:.1%} of "
+            f"themselves, and they are {grown:.3g} times as long as at first",
             why="Steps so large overshoot: what was learnt is thrown away again.",
             remedy=f"Lower the learning rate: {seen.setup.rate_times(0.1)} or find it: --find-lr",
         )
