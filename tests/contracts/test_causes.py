@@ -100,7 +100,7 @@ def test_every_cause_says_what_it_is_when_it_looks_and_by_what_it_is_told(cause)
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_every_cause_keeps_its_promises_whatever_was_seen(cause):
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     @given(seen)
     def check(evidence):
         keeps_its_promises(cause, evidence)

@@ -39,7 +39,7 @@ LEARNT: Final = 0.9
 LEARNT_ACCURACY: Final = 0.98
 """… and so it is at this accuracy where objects are nothing but borders, if no class is left out."""
 FALLING: Final = 0.05
-"""Share by which the loss fell in the last quarter: it was still on its way."""
+"""Share by which the loss fell in the second half of the steps: it was still on its way."""
 
 
 class OneBatch(Record):
@@ -171,8 +171,8 @@ def _verdict(job: Job, losses: list[float], confusion: NDArray[Any], *, learnt: 
     first, last = losses[0], fmean(losses[-5:])
     if last > first:
         return f"The loss rose from {first:.3g} to {last:.3g}: the learning rate is too high.", f"Lower it: {slower}"
-    quarter = losses[-max(2, len(losses) // 4) :]
-    fell = 1 - last / max(quarter[0], 1e-12)
+    late = losses[len(losses) // 2 :]
+    fell = 1 - last / max(late[0], 1e-12)
     said = int((confusion.sum(axis=0) > 0).sum())
     if fell >= FALLING:
         text = f"The batch is not learnt in {len(losses)} steps, but the loss still falls: the rate is low for it."

@@ -249,14 +249,14 @@ def test_a_network_that_says_one_class_only_is_told(job_of, monkeypatch):
 def test_layers_whose_units_are_dead_are_told(job_of):
     job = job_of(**LONG, model__norm="none")
     with torch.no_grad():
-        name, conv = next((n, m) for n, m in job.network.named_modules() if isinstance(m, nn.Conv2d))
+        name, conv = [(n, m) for n, m in job.network.encoder.named_modules() if isinstance(m, nn.Conv2d)][-1]
         conv.weight.zero_()
         conv.bias.fill_(-1e3)
     heard = Hears()
     fit(job, [heard])
 
     assert "layers-dead" in told(job)
-    assert any(f"{name}.weight" in text for text in heard.texts)
+    assert any(f"encoder.{name}.weight" in text for text in heard.texts)
 
 
 def test_where_everything_is_ignored_there_is_nothing_to_learn(job_of):

@@ -72,6 +72,8 @@ class Disagreement:
 
     def __call__(self, seen: Seen) -> Iterator[Finding]:
         """At most one finding."""
+        if not seen.validations:
+            return
         turn, last = _turn(seen.validations), seen.validations[-1]
         recent = seen.validations[-2:]
         if turn is not None and min(one.score for one in recent) >= turn.score + GAINED:
