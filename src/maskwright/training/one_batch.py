@@ -38,7 +38,7 @@ LEARNT: Final = 0.9
 """Mean IoU from which a batch is learnt: what is then wrong lies along borders, a pixel wide …"""
 LEARNT_ACCURACY: Final = 0.98
 """… and so it is at this accuracy where objects are nothing but borders, if no class is left out."""
-FALLING: Final = 0.05
+FALLING: Final = 0.02
 """Share by which the loss fell in the second half of the steps: it was still on its way."""
 
 

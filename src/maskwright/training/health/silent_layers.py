@@ -34,8 +34,8 @@ class SilentLayers:
                 code="nothing-to-learn",
                 severity="warning",
                 title=f"No gradient reaches a kernel since step {windows[0].step}; the loss is {windows[-1].loss:.3g}",
-                why="Every pixel of the crops is ignored, the first layers give 0 for every image, or the output has run "
-                "into a corner where the loss is flat.",
+                why="Every pixel of the crops is ignored, the first layers give 0 for every image, or the output "
+                "has run into a corner where the loss is flat.",
                 remedy=f"Look at the labels: maskwright inspect DATA. If they are sound: {seen.setup.rate_times(0.2)}",
             )
         else:
