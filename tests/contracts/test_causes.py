@@ -77,7 +77,7 @@ def keeps_its_promises(cause, evidence):
         assert finding.code in cause.tells, f"{finding.code} is not announced"
         for text in (finding.title, finding.why, finding.remedy):
             assert text.strip() == text != ""
-            assert text[0].isupper(), f"no sentence: {text!r}"
+            assert not text[0].islower(), f"no sentence: {text!r}"
         assert "\n" not in finding.title
         assert not finding.title.endswith("."), "a title is no sentence"
         assert finding.strength >= 0
