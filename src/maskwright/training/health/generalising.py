@@ -131,16 +131,14 @@ class Underfitting:
         losses = [window.loss for window in seen.windows]
         fall = 1 - median(losses[-2:]) / max(losses[len(losses) * 2 // 3], 1e-12) if len(losses) >= 6 else 0.0
         falling = f", and the loss still fell by {fall:.0%} in the last third" if fall >= FALL / 2 else ""
-        longer = (
-            "Train longer (--minutes, --epochs)" if falling or seen.short else "Take a wider network (model.base=48)"
-        )
+        longer = "Train longer: --minutes, --epochs" if falling or seen.short else "Take a wider network: model.base=48"
         yield Finding(
             code="underfitting",
             severity="note" if seen.short else "warning",
             title=f"At the end training accuracy is {median(known):.3f} and mean IoU {last.score:.3f}; always calling "
             f"the commonest class gives {commonest:.3f}{falling}",
             why="The network has not learnt its own training images yet.",
-            remedy=f"{longer}; weaker augmentation or less dropout if they are strong. Test whether it can learn at "
+            remedy=f"{longer} Or weaker augmentation or less dropout if they are strong. Test whether it can learn at "
             "all: --overfit-one-batch",
         )
 
