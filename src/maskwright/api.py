@@ -4,6 +4,7 @@ These functions are the public Python API, and what the command line calls. Each
 """
 
 import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from maskwright.errors import CheckpointError, DataError, SettingError
 from maskwright.evaluation import Scores
 from maskwright.evaluation import cross_validation as crossing
 from maskwright.evaluation import evaluate as score
+from maskwright.evaluation.batch_picture import draw_batch
 from maskwright.evaluation.cross_validation import CrossValidation, FoldScores
 from maskwright.evaluation.diagnosis import Diagnosis
 from maskwright.evaluation.gallery import Gallery, data_pictures, overlay
@@ -48,8 +50,10 @@ from maskwright.settings import Budget
 from maskwright.tiling import Tiles
 from maskwright.training import tracking
 from maskwright.training.callbacks import Callback
+from maskwright.training.health.monitor import demand_healthy
 from maskwright.training.job import Outcome
 from maskwright.training.loop import fit
+from maskwright.training.one_batch import OneBatch, bare, one_batch
 from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
 from maskwright.training.trial import trial
@@ -63,8 +67,8 @@ from maskwright.tuning.study import demand_optuna
 
 __all__ = [
     "CrossValidated", "Diagnosis", "Inspection", "Run", "Written", "build", "clean", "cross_validate", "diagnose",
-    "ensemble", "evaluate", "find_lr", "inspect", "load", "look", "plan", "predict", "predict_files", "resume",
-    "resume_folds", "resume_tune", "train", "tune",
+    "ensemble", "evaluate", "find_lr", "inspect", "load", "look", "overfit_one_batch", "plan", "predict",
+    "predict_files", "resume", "resume_folds", "resume_tune", "train", "tune",
 ]  # fmt: skip
 
 Watch = Callable[[str, int, int], None]
@@ -385,6 +389,48 @@ def find_lr(
     test.save(folder / "lr-range.json")
     draw_range(test, folder / "lr-range.png")
     return test
+
+
+def overfit_one_batch(
+    data: str | Path | Inspection,
+    *,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
+    memory: float | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
+    recipe: str | Path | Recipe | None = None,
+    watch: Watch | None = None,
+    planned: Callable[[Inspection, Plan, Path], None] | None = None,
+    **inspection: Any,
+) -> OneBatch:
+    """Whether the network that `train` would train, with its options, can learn one batch by heart.
+
+    Without augmentation, weight decay and dropout; a network that cannot do that learns nothing in a long training
+    either. No run is left behind, only a picture: image, true mask and prediction of each crop.
+
+    out: the picture; `NAME-one-batch.png` if not given.
+
+    Raises:
+        DataError, ReadError, SettingError: something does not fit; nothing has been written then.
+    """
+    followed = recipes.recipe(recipe) if recipe else None
+    seen = look(data, followed, watch=watch, **inspection)
+    decided = _decided(seen, plan, followed, _budget(minutes, epochs), memory, device, seed, settings or {})
+    picture = Path(out) if out is not None else Path(f"{Path(seen.samples.root).resolve().stem}-one-batch.png")
+    picture = picture if picture.suffix else picture / "one-batch.png"
+    if planned:
+        planned(seen, decided, picture)
+    stripped, few = bare(decided, seen.samples)
+    with tempfile.TemporaryDirectory(prefix="maskwright-") as folder:
+        job = prepare(Path(folder), few, stripped, _telling(watch, "decoding"))
+        found, shown = one_batch(job, progress=_telling(watch, "learning one batch"))
+        draw_batch(shown, seen.samples.labels, picture)
+        del job  # its cache is mapped into memory, which on some systems keeps the files from being removed
+    return found
 
 
 def tune(
@@ -867,6 +913,7 @@ def _decided(
     else:
         decided = decide(seen.fingerprint, memory=memory, measure=trial if is_here(where) else None, **options)
     demand_fitting(decided, seen.fingerprint)
+    demand_healthy(decided)
     return decided
 
 

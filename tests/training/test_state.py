@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -81,7 +82,8 @@ def state_of(tmp_path):
     def build(progress):
         network = UNet(1, 2, depth=1, base=2)
         optimizer = optimisers.build(network, settings().optimizer)
-        return State(network, Average(network, 0.9), optimizer, progress, Clock(None), History(tmp_path / "h.jsonl"))
+        history, health = History(tmp_path / "h.jsonl"), SimpleNamespace(state=dict, restore=dict)
+        return State(network, Average(network, 0.9), optimizer, progress, Clock(None), history, health)
 
     return build
 

@@ -214,7 +214,7 @@ class TrainingLines:
 
     def warned(self, text: str) -> None:
         """The warning."""
-        errors.print(f"[yellow]Warning:[/] {text}", soft_wrap=True)
+        errors.print(f"[yellow]Warning:[/] {escape(text)}", soft_wrap=True)
 
     def ended(self, reason: str) -> None:
         """Why training is over."""

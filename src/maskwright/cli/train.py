@@ -16,6 +16,7 @@ from maskwright.cli.console import (
 )
 from maskwright.cli.find_lr import find_lr as print_lr
 from maskwright.cli.folds import is_cross_validation, resume_folds, train_folds
+from maskwright.cli.one_batch import overfit_one_batch as print_one_batch
 from maskwright.cli.options import (
     Device,
     Devices,
@@ -77,6 +78,13 @@ def train(
     find_lr: Annotated[
         bool, typer.Option("--find-lr", help="Train nothing: try rates from tiny to huge and suggest one.")
     ] = False,
+    overfit_one_batch: Annotated[
+        bool,
+        typer.Option(
+            "--overfit-one-batch",
+            help="Train nothing: test whether the network can learn one batch by heart. --out names the picture.",
+        ),
+    ] = False,
 ) -> None:
     """Train a model: the data are looked at, a plan is made, and the run's folder gets model and report.
 
@@ -92,6 +100,8 @@ def train(
         raise SettingError("--find-lr looks at a folder of images and masks, not at a run: give that folder instead.")
     if find_lr and track:
         raise SettingError("--find-lr trains nothing that could be tracked: leave --track out.")
+    if overfit_one_batch and (data is None or find_lr):
+        raise SettingError("--overfit-one-batch looks at a folder of images and masks, and at nothing else: give that.")
     wishes = settings_of(settings)
     from maskwright import api
     from maskwright.plan import Plan as PlanRecord
@@ -115,6 +125,9 @@ def train(
     }
     if find_lr and data is not None:
         print_lr(data, options, _words(settings, {**options, "plan": plan}))
+        return
+    if overfit_one_batch and data is not None:
+        print_one_batch(data, options)
         return
     if data is not None and folds is not None and fold is None:
         train_folds(data, options, track, show)

@@ -95,10 +95,18 @@ class Crops(Dataset[Batch]):
         weighed = torch.from_numpy(np.stack(weights)) if weights else None
         return Batch(step, tuple(numbers), images, labels, weighed, moves)
 
+    def images_of(self, step: int) -> list[int]:
+        """The images that the batch of a step is cut from, by their places in the cache."""
+        return [self._image(number) for number in range(step * self.sampling.batch, (step + 1) * self.sampling.batch)]
+
+    def _image(self, number: int) -> int:
+        """The image that the crop with that number is cut from."""
+        epoch, place = divmod(number, len(self.cache) * self.sampling.crops_per_image)
+        return int(_order(self.seed, epoch, len(self.cache), self.sampling.crops_per_image)[place])
+
     def _source(self, number: int) -> "_Source":
         """The source of the crop with that number."""
-        epoch, place = divmod(number, len(self.cache) * self.sampling.crops_per_image)
-        i = int(_order(self.seed, epoch, len(self.cache), self.sampling.crops_per_image)[place])
+        i = self._image(number)
         at = draw(self.seed, "crop", number).random(2)
         inner = [n - 2 * self.margin for n in self.sampling.crop]
         sides = zip(at.tolist(), inner, self.source, self.cache.sizes[i], strict=True)

@@ -20,6 +20,7 @@ from maskwright.evaluation.sections import SPLITS, Run
 from maskwright.plan import Plan
 from maskwright.records import replacing
 from maskwright.training.callbacks import read_history
+from maskwright.training.health import read_health
 
 NAME = "report.html"
 Part = TypeVar("Part")
@@ -75,6 +76,7 @@ def _open(folder: Path) -> Run:
         scores=[found for found in scores if found is not None],
         model=part("model.safetensors", modelfile.describe),
         problems=problems,
+        health=part("health.jsonl", read_health),
     )
 
 
@@ -88,6 +90,7 @@ def _page(run: Run) -> str:
         data=sections.data(run),
         plan=sections.plan(run),
         training=sections.training(run),
+        health=sections.health(run),
         scores=[sections.split(run, scores, labels) for scores in run.scores],
         provenance=sections.provenance(run),
         legend=sections.legend(labels),

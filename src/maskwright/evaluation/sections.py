@@ -22,6 +22,7 @@ from maskwright.modelfile import Description
 from maskwright.plan import Plan
 from maskwright.records import Record
 from maskwright.training.callbacks import HistoryRow
+from maskwright.training.health import HealthRow
 
 SPLITS = {"test": "Test images", "val": "Validation images", "train": "Training images", "all": "All images"}
 """In the order in which they say how good a model is."""
@@ -53,6 +54,8 @@ class Run(NamedTuple):
     scores: list[Scores]
     model: Description | None
     problems: list[str]
+    health: list[HealthRow] | None = None
+    """What the monitor told; None: there was none."""
 
 
 def headline(run: Run) -> dict[str, Any]:
@@ -177,6 +180,25 @@ def training(run: Run) -> dict[str, Any] | None:
         "charts": {name: Markup(svg) for name, svg in drawn.items()},
         "findings": verdict(history, judged),
     }
+
+
+def health(run: Run) -> list[dict[str, Any]] | None:
+    """What went wrong while training, as it stood at last: each finding with when it began and whether it is over."""
+    if run.health is None:
+        return None
+    latest = {row.finding.code: row for row in run.health}
+    begun: dict[str, int] = {}
+    for row in run.health:
+        begun.setdefault(row.finding.code, row.step)
+    return [
+        {
+            "level": "note" if row.finding.severity == "note" or row.state == "over" else "warning",
+            "code": code,
+            "when": f"since step {begun[code]}" if row.state != "over" else f"step {begun[code]} to {row.step}; over",
+            "finding": row.finding,
+        }
+        for code, row in latest.items()
+    ]
 
 
 def split(run: Run, scores: Scores, labels: Labels | None) -> dict[str, Any]:

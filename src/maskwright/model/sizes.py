@@ -68,6 +68,17 @@ def output_size(record: UNetRecord, size: int) -> int | None:
     return size - 2 * geometry(record).margin if fits else None
 
 
+def smallest_map(record: UNetRecord, size: int) -> int:
+    """Pixels a side of the smallest map that the network makes of an input of that size.
+
+    >>> smallest_map(UNetRecord(depth=4), 64)
+    4
+    """
+    if not record.encoder.is_own:
+        return size // record.stride
+    return min((size - lost) // scale for scale, lost in _maps(record))
+
+
 @lru_cache(maxsize=256)
 def _maps(record: UNetRecord) -> frozenset[tuple[int, int]]:
     """Scale and loss of every map of the network: what must come out whole."""

@@ -34,6 +34,10 @@ class Job:
     """Of a budget in minutes, before the loop began."""
     world: World = field(default_factory=World)
     """The processes that train together; one, if not said otherwise."""
+    names: tuple[str, ...] = ()
+    """Of the training images, in the order of the crops' cache; empty: not known."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes by label; empty: not known."""
 
 
 @dataclass(frozen=True)

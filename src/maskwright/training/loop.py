@@ -4,7 +4,6 @@ Everything random in a step is a function of (seed, step), and everything else i
 anywhere and resumed equals the uninterrupted one, on a CPU bit for bit.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -15,6 +14,8 @@ from maskwright.settings import Budget
 from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import Callback, History, HistoryRow, StepNews
+from maskwright.training.health import Finding
+from maskwright.training.health.monitor import Monitor
 from maskwright.training.job import Job, Outcome
 from maskwright.training.machine import batches, interruptible, threads
 from maskwright.training.pace import Clock, pace_of
@@ -28,30 +29,35 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
     """Train the job's network until its budget is used, a person or a callback stops it, or patience ends.
 
     Raises:
+        SettingError, DataError: no training can come of these settings, or of these labels.
         TrainingError: the loss is no longer a number.
         CheckpointError: there is nothing to resume.
     """
     learn = Step(job)
     saved = checkpoint.load(job.folder / checkpoint.NAME, learn.device) if resume else None
-    state = _state(job, learn, rows=saved["rows"] if saved else 0)
+    state = _state(job, learn, saved or {})
     if saved:
         state.restore(saved)
     progress, clock = state.progress, state.clock
     stages = Stages(job.settings, learn.network, learn.optimizer)
     validation, patience = job.settings.validation, job.settings.validation.patience
     _tell(callbacks, "started", _about(job, progress))
+    state.health.start()
+    _warn(callbacks, state)
 
     saved_at = clock.elapsed
     reason = "the budget was used" if progress.pace.done else ""
     with interruptible() as interrupted, threads(job.device.threads):
-        for batch in () if reason else batches(job.crops, progress.pace.step, job.workers, job.device):
+        read = state.health.watched(batches(job.crops, progress.pace.step, job.workers, job.device))
+        for batch in () if reason else read:
             rate = stages.steer(progress)
             stepped = learn(batch)
-            if not math.isfinite(stepped.loss):
-                reason = _lost(stepped.loss, progress, callbacks)
+            if not stepped.moved:
+                reason = _lost(state.health.lost(learn, batch, stepped, rate), progress, callbacks)
                 break
-            progress.count(*stepped)
+            progress.count(stepped.loss, stepped.logits, stepped.labels)
             progress.pace.step += 1
+            state.health.stepped(stepped, rate, progress.pace.step, progress.pace.progress)
             state.average.update(learn.network, progress.pace.step)
             clock.tick()
 
@@ -62,11 +68,12 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
             )
             reason = _reason_to_end(job.settings.budget, progress, over=over, asked=asked, interrupted=stopped)
             if progress.due(validation) or (reason and reason != "interrupted"):
-                _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
+                _tell(callbacks, "validated", _validated(job, state, rate, callbacks, last=bool(reason)))
                 if progress.pace.held_at is not None and settled(progress.scores):
                     _tell(callbacks, "noted", _closed(progress))
                 if patience and progress.without_gain >= patience:
                     reason = reason or f"no better {job.settings.validation.keep} in {patience} validations"
+            _warn(callbacks, state)
             if reason or late:
                 _keep(partial(state.save, job.folder), callbacks)
                 saved_at = clock.elapsed
@@ -90,8 +97,8 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
     )
 
 
-def _state(job: Job, learn: Step, rows: int) -> State:
-    """Everything at its beginning, but so many rows of the history kept."""
+def _state(job: Job, learn: Step, saved: dict[str, Any]) -> State:
+    """Everything at its beginning, but the lines that a checkpoint knows of."""
     minutes = job.settings.budget.minutes
     return State(
         network=learn.network,
@@ -99,7 +106,8 @@ def _state(job: Job, learn: Step, rows: int) -> State:
         optimizer=learn.optimizer,
         progress=Progress(pace_of(job.settings, job.crops.steps_per_epoch)),
         clock=Clock(minutes and minutes * 60, used_before=job.seconds_used),
-        history=History(job.folder / "history.jsonl", rows, writes=job.world.first),
+        history=History(job.folder / "history.jsonl", saved.get("rows", 0), writes=job.world.first),
+        health=Monitor(job, saved.get("health", {}).get("rows", 0)),
         writes=job.world.first,
     )
 
@@ -124,26 +132,31 @@ def _closed(progress: Progress) -> str:
     )
 
 
-def _lost(value: float, progress: Progress, callbacks: Sequence[Callback]) -> str:
+def _lost(found: Finding, progress: Progress, callbacks: Sequence[Callback]) -> str:
     """The reason to end, if there is a best model to end with; no checkpoint is written of what went wrong."""
-    text = f"the loss is {value} at step {progress.pace.step}"
-    remedy = "Try a lower learning rate (optimizer.lr), or clip the gradients (optimizer.clip=1)."
     if progress.best is None:
-        raise TrainingError(f"Training cannot go on: {text}. {remedy}")
-    _tell(callbacks, "warned", f"Training ends early: {text}. The best model so far is kept. {remedy}")
-    return text
+        raise TrainingError(f"Training cannot go on: {found}")
+    _tell(callbacks, "warned", f"Training ends early; the best model so far is kept. {found}")
+    return found.title
 
 
-def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback]) -> HistoryRow:
+def _warn(callbacks: Sequence[Callback], state: State) -> None:
+    for text in state.health.news():
+        _tell(callbacks, "warned", text)
+
+
+def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback], *, last: bool) -> HistoryRow:
     """Score the averaged weights, keep them if they are the best, and write the row down."""
     progress, clock = state.progress, state.clock
     before = clock.elapsed
     progress.validated_at = progress.pace.step
     progress.validations = max(progress.validations + 1, int(progress.pace.progress * job.settings.validation.times))
     found: dict[str, Any] = {}
+    confusion = None
     if job.validation is not None:
         score = job.validation(cast("UNet", state.average.network), next(state.average.network.parameters()).device)
         found = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
+        confusion = score.confusion
         found["best"] = progress.judge(score, state.average, job.settings)
     row = HistoryRow(
         step=progress.pace.step,
@@ -154,6 +167,7 @@ def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback
         **found,
     )
     _keep(partial(state.history.add, row), callbacks)
+    _keep(partial(state.health.validated, row, confusion, last=last), callbacks)
     clock.validation_seconds = clock.elapsed - before
     clock.rest()
     return row

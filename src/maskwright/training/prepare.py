@@ -96,6 +96,8 @@ def prepare(
         # A crop costs a CPU step nothing; a GPU would wait for it.
         workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() // decided.device.devices - 1)),
         world=world,
+        names=tuple(sample.name for sample in samples.part("train")),
+        classes=tuple(samples.labels.names),
     )
 
 

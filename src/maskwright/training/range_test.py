@@ -67,7 +67,8 @@ def range_test(
     with threads(job.device.threads):
         for rate, batch in zip(rates, batches(job.crops, 0, job.workers, job.device), strict=False):
             optimisers.set_rate(learn.optimizer, rate / settings.lr)
-            losses.append(learn(batch).loss)
+            stepped = learn(batch)
+            losses.append(stepped.loss if stepped.moved else math.nan)
             if progress:
                 progress(len(losses), steps)
             if _diverged(smooth(losses, steps)):

@@ -14,6 +14,7 @@ from maskwright.settings import TrainingSettings, ValidationSettings
 from maskwright.training import checkpoint, sharding
 from maskwright.training.average import Average
 from maskwright.training.callbacks import History
+from maskwright.training.health.monitor import Monitor
 from maskwright.training.pace import Clock, Pace
 from maskwright.training.schedules import Plateau
 from maskwright.training.validation import ValidationScore, decided
@@ -104,6 +105,7 @@ class State:
     progress: Progress
     clock: Clock
     history: History
+    health: Monitor
     writes: bool = True
     """Whether this is the process that writes."""
 
@@ -123,6 +125,7 @@ class State:
                 "plateau": dict(vars(self.progress.plateau)),
             },
             "rows": len(self.history.rows),
+            "health": self.health.state(),
             "seconds": self.clock.elapsed,
         }
         if self.writes:
@@ -137,3 +140,5 @@ class State:
         for name, value in saved["progress"].items():
             setattr(self.progress, name, parts[name](**value) if name in parts else value)
         self.clock.used_before = saved["seconds"]
+        if "health" in saved:  # not in a checkpoint of before there was a monitor
+            self.health.restore(saved["health"])

@@ -8,7 +8,7 @@ from maskwright.anysize import image_logits
 from maskwright.data.cache import Cache
 from maskwright.data.preprocess import Preprocess
 from maskwright.losses import Loss
-from maskwright.metrics import confusion_matrix, mean_iou, pixel_accuracy
+from maskwright.metrics import Confusion, confusion_matrix, mean_iou, pixel_accuracy
 from maskwright.model import UNet
 from maskwright.tiling import Tiles
 from maskwright.training.world import ALONE, World
@@ -21,6 +21,8 @@ class ValidationScore:
     loss: float
     mean_iou: float
     accuracy: float
+    confusion: Confusion | None = None
+    """Pixels by true class (rows) and predicted class (columns)."""
 
 
 class Validation:
@@ -53,7 +55,7 @@ class Validation:
             confusion += confusion_matrix(decided(logits_KHW), labels, self.classes)
         total = float(self.world.sum(torch.tensor(total, dtype=torch.float64)))
         confusion = self.world.sum(torch.from_numpy(confusion)).numpy()
-        return ValidationScore(total / len(self.cache), mean_iou(confusion), pixel_accuracy(confusion))
+        return ValidationScore(total / len(self.cache), mean_iou(confusion), pixel_accuracy(confusion), confusion)
 
 
 def decided(logits: torch.Tensor, dim: int = 0) -> torch.Tensor:
