@@ -28,6 +28,10 @@ class DeviceSettings(Record):
     threads: int | None = Field(None, ge=1)
     """CPU threads; they add in their own order, so a resumed run needs as many. None: as many as torch chooses."""
 
+    workers: int | None = Field(None, ge=0)
+    """Processes that read crops beside the training; 0: it reads them itself. The result is the same with any number.
+    None: none beside a CPU, else one a core but one, 8 at most."""
+
     @property
     def accelerator(self) -> str:
         """The device's kind, as Fabric calls it."""

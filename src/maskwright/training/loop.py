@@ -6,6 +6,7 @@ anywhere and resumed equals the uninterrupted one, on a CPU bit for bit.
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any, cast
 
@@ -15,35 +16,45 @@ from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import Callback, History, HistoryRow, StepNews
 from maskwright.training.job import Job, Outcome
-from maskwright.training.machine import batches, interruptible, threads
+from maskwright.training.machine import batches, threads
 from maskwright.training.pace import Clock, Pace, total_steps
+from maskwright.training.salvage import Rescue, salvaging
+from maskwright.training.signals import INTERRUPTED, TERMINATED, AbandonedError, Signals, interruptible
 from maskwright.training.stages import Stages
 from maskwright.training.state import Progress, State
 from maskwright.training.step import Step
 
 
-def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -> Outcome:
+def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False, rescue: Rescue | None = None) -> Outcome:
     """Train the job's network until its budget is used, a person or a callback stops it, or patience ends.
+
+    rescue: given the best model so far when an error ends the training, before the error goes on.
 
     Raises:
         TrainingError: the loss is no longer a number.
         CheckpointError: there is nothing to resume.
     """
     learn = Step(job)
-    saved = checkpoint.load(job.folder / checkpoint.NAME, learn.device) if resume else None
+    saved, remark = checkpoint.latest(job.folder, learn.device) if resume else (None, "")
     state = _state(job, learn, rows=saved["rows"] if saved else 0)
     if saved:
         state.restore(saved)
     progress, clock = state.progress, state.clock
     stages = Stages(job.settings, learn.network, learn.optimizer)
-    validations, patience = job.settings.validation.times, job.settings.validation.patience
+    validations = job.settings.validation.times
+    save = partial(_keep, partial(state.save, job.folder), callbacks)
     _tell(callbacks, "started", _about(job, progress))
+    if remark:
+        _tell(callbacks, "warned", remark)
 
     saved_at = clock.elapsed
-    reason = "the budget was used" if progress.pace.done else ""
-    with interruptible() as interrupted, threads(job.device.threads):
-        for batch in () if reason else batches(job.crops, progress.pace.step, job.workers, job.device):
-            rate = stages.steer(progress)
+    read = batches(job.crops, progress.pace.step, job.workers, job.device)
+    with salvaging(job, state, save, rescue), interruptible() as signals, threads(job.device.threads), closing(read):
+        _validate(job, state, callbacks, signals)  # what a run that was stopped may still owe
+        reason = _reason(progress, signals)
+        for batch in () if reason else read:
+            state.whole = False
+            progress.rate = stages.steer(progress)
             stepped = learn(batch)
             if not math.isfinite(stepped.loss):
                 reason = _lost(stepped.loss, progress, callbacks)
@@ -51,16 +62,15 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
             progress.count(*stepped)
             progress.pace.step += 1
             state.average.update(learn.network, progress.pace.step)
+            state.whole = True
             clock.tick()
 
             asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss)))
-            reason = _reason_to_end(progress, clock, asked=asked, interrupted=interrupted.is_set())
-            if progress.due(validations) or (reason and reason != "interrupted"):
-                _tell(callbacks, "validated", _validated(job, state, rate, callbacks))
-                if patience and progress.without_gain >= patience:
-                    reason = reason or f"no better {job.settings.validation.keep} in {patience} validations"
+            progress.ended = _ended(progress, clock, asked=asked)
+            _validate(job, state, callbacks, signals)
+            reason = _reason(progress, signals)
             if reason or clock.elapsed - saved_at >= job.settings.checkpoint_seconds:
-                _keep(partial(state.save, job.folder), callbacks)
+                save()
                 saved_at = clock.elapsed
                 clock.rest()
             if reason:
@@ -73,7 +83,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
         weights=progress.best if progress.best is not None else state.average.weights(),
         score=progress.best_score if best else None,
         reason=reason,
-        finished=reason != "interrupted",
+        finished=reason not in {INTERRUPTED, TERMINATED},
         steps=progress.pace.step,
         seconds=clock.elapsed,
         history=state.history.rows,
@@ -93,9 +103,13 @@ def _state(job: Job, learn: Step, rows: int) -> State:
     )
 
 
-def _reason_to_end(progress: Progress, clock: Clock, *, asked: bool, interrupted: bool) -> str:
-    if interrupted:
-        return "interrupted"
+def _reason(progress: Progress, signals: Signals) -> str:
+    """Why there is no further step now; a process that must be gone does not even write its model."""
+    return TERMINATED if signals.terminated else progress.ended or signals.stop
+
+
+def _ended(progress: Progress, clock: Clock, *, asked: bool) -> str:
+    """Why there is no further step, ever."""
     if progress.pace.done or clock.is_over():
         return "the budget was used"
     return "a callback asked for it" if asked else ""
@@ -111,21 +125,40 @@ def _lost(value: float, progress: Progress, callbacks: Sequence[Callback]) -> st
     return text
 
 
-def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback]) -> HistoryRow:
+def _validate(job: Job, state: State, callbacks: Sequence[Callback], signals: Signals) -> None:
+    """Validate, if it is time or training has ended. What SIGTERM cuts short is owed to whoever resumes."""
+    progress, settings = state.progress, job.settings.validation
+    before = state.history.rows[-1].step if state.history.rows else 0
+    owed = progress.due(settings.times) or (progress.ended and progress.pace.step > before)
+    if not owed or signals.terminated:
+        return
+    try:
+        row = _validated(job, state, callbacks, signals)
+    except AbandonedError:
+        return
+    if settings.patience and progress.without_gain >= settings.patience:
+        progress.ended = progress.ended or f"no better {settings.keep} in {settings.patience} validations"
+    _tell(callbacks, "validated", row)
+
+
+def _validated(job: Job, state: State, callbacks: Sequence[Callback], signals: Signals) -> HistoryRow:
     """Score the averaged weights, keep them if they are the best, and write the row down."""
     progress, clock = state.progress, state.clock
     before = clock.elapsed
+    score = None
+    if job.validation is not None:
+        with signals.abandoning():
+            score = job.validation(cast("UNet", state.average.network), next(state.network.parameters()).device)
     progress.validations = max(progress.validations + 1, int(progress.pace.progress * job.settings.validation.times))
     found: dict[str, Any] = {}
-    if job.validation is not None:
-        score = job.validation(cast("UNet", state.average.network), next(state.network.parameters()).device)
+    if score is not None:
         found = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
         found["best"] = progress.judge(score, state.average, job.settings)
     row = HistoryRow(
         step=progress.pace.step,
         epoch=progress.pace.step / job.crops.steps_per_epoch,
         seconds=clock.elapsed,
-        rate=rate,
+        rate=progress.rate,
         **progress.means(),
         **found,
     )

@@ -13,7 +13,7 @@ from maskwright.model import UNet
 from maskwright.settings import TrainingSettings
 from maskwright.training import checkpoint
 from maskwright.training.average import Average
-from maskwright.training.callbacks import History
+from maskwright.training.callbacks import History, HistoryRow
 from maskwright.training.pace import Clock, Pace
 from maskwright.training.schedules import Plateau
 from maskwright.training.validation import ValidationScore, decided
@@ -41,6 +41,10 @@ class Progress:
     accuracy_count: int = 0
     score: float | None = None
     """Of the last validation."""
+    rate: float = 0.0
+    """Of the last step."""
+    ended: str = ""
+    """Why there is no further step; nothing while there is."""
 
     def due(self, times: int) -> bool:
         """Whether the next of so many validations has come."""
@@ -95,6 +99,8 @@ class State:
     progress: Progress
     clock: Clock
     history: History
+    whole: bool = True
+    """Whether no step is half done, so that what is saved now is what a resumed run goes on from exactly."""
 
     def save(self, folder: Path) -> None:
         """Write `last.ckpt`, atomically.
@@ -112,6 +118,7 @@ class State:
                 "plateau": dict(vars(self.progress.plateau)),
             },
             "rows": len(self.history.rows),
+            "history": [row.model_dump() for row in self.history.rows],
             "seconds": self.clock.elapsed,
         }
         checkpoint.save(folder / checkpoint.NAME, state)
@@ -124,4 +131,8 @@ class State:
         parts = {"pace": Pace, "plateau": Plateau}
         for name, value in saved["progress"].items():
             setattr(self.progress, name, parts[name](**value) if name in parts else value)
-        self.clock.used_before = saved["seconds"]
+        if self.progress.pace.done and not self.progress.ended:
+            self.progress.ended = "the budget was used"
+        if "history" in saved:  # the file may have missed rows while the disk was full, or be damaged
+            self.history.become([HistoryRow.read(row, checkpoint.NAME) for row in saved["history"]])
+        self.clock.used_before += saved["seconds"]  # what starting again took counts, too
