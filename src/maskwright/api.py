@@ -7,13 +7,15 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from maskwright import modelfile, recipes
 from maskwright.data import doctor
@@ -22,10 +24,20 @@ from maskwright.data.doctor import Finding
 from maskwright.data.fingerprint import Fingerprint, fingerprint
 from maskwright.data.index import index
 from maskwright.data.names import page_path
+from maskwright.data.room import is_full
 from maskwright.data.sample import Samples
 from maskwright.data.survey import Asked, survey
+from maskwright.data.unchanged import demand_unchanged
 from maskwright.devices import choose, cores
-from maskwright.errors import CheckpointError, DataError, MaskwrightError, SettingError
+from maskwright.errors import (
+    CheckpointError,
+    DataError,
+    MaskwrightError,
+    ModelFileError,
+    ReadError,
+    SettingError,
+    TerminatedError,
+)
 from maskwright.evaluation import Scores
 from maskwright.evaluation import evaluate as score
 from maskwright.evaluation.diagnosis import Diagnosis
@@ -47,19 +59,28 @@ from maskwright.inference.inputs import demand_runs, expanded, is_stack, targets
 from maskwright.modelfile import Description
 from maskwright.plan import Plan, decide, demand_fitting, follow
 from maskwright.recipes import Recipe, build
-from maskwright.records import replacing
+from maskwright.records import is_half_written, replacing, sweep, sync_folder
 from maskwright.settings import Budget
 from maskwright.tiling import Tiles
+from maskwright.training import checkpoint, lock
 from maskwright.training.callbacks import Callback
 from maskwright.training.job import Outcome
 from maskwright.training.loop import fit
 from maskwright.training.prepare import description, golden, housed, prepare
 from maskwright.training.range_test import RangeTest, range_test
+from maskwright.training.signals import TERMINATED
 
 __all__ = [
     "Diagnosis", "Inspection", "Run", "Written", "build", "clean", "diagnose", "evaluate", "find_lr", "inspect",
     "load", "look", "plan", "predict", "predict_files", "resume", "train",
 ]  # fmt: skip
+
+UNFINISHED: Final = "unfinished"
+"""A file that lies in a run's folder from the first to the last moment of the run."""
+INTERRUPTED: Final = "interrupted"
+"""A file that lies beside it when the training was stopped, and says why."""
+_BEGUN: Final = ("samples.json", "fingerprint.json", "plan.yaml")
+"""What a run begins with, in that order."""
 
 Watch = Callable[[str, int, int], None]
 """Told what is being done, and how much of how much of it is done."""
@@ -196,6 +217,8 @@ def train(
 
     Raises:
         DataError, ReadError, SettingError: something does not fit; nothing has been written then.
+        TerminatedError: SIGTERM came; `resume` goes on.
+        MaskwrightError: training broke off, or its model could not be written; the notes say what is kept.
     """
     started = time.monotonic()
     folder = _new_folder(out, data)
@@ -204,12 +227,16 @@ def train(
     decided = _decided(seen, plan, followed, _budget(minutes, epochs), device, seed, settings or {})
     decided = housed(folder, seen.samples, decided)
     folder.mkdir(parents=True, exist_ok=True)
-    seen.samples.save(folder / "samples.json")
-    seen.fingerprint.save(folder / "fingerprint.json")
-    decided.save(folder / "plan.yaml")
-    if planned:
-        planned(seen, decided, folder)
-    return _run(folder, seen, decided, started, callbacks, watch, again=False)
+    with lock.held(folder):
+        _demand_nothing(folder)  # since it was looked at, another may have begun and ended there
+        with _said_when_full(folder):
+            _begin(folder)
+            for name, record in zip(_BEGUN, (seen.samples, seen.fingerprint, decided), strict=True):
+                record.save(folder / name)
+            sync_folder(folder)
+        if planned:
+            planned(seen, decided, folder)
+        return _run(folder, seen, decided, started, callbacks, watch, again=False)
 
 
 def find_lr(
@@ -255,25 +282,47 @@ def find_lr(
 
 
 def resume(
-    run: str | Path, *, callbacks: Sequence[Callback] = (), watch: Watch | None = None,
+    run: str | Path, *, workers: int | None = None, callbacks: Sequence[Callback] = (), watch: Watch | None = None,
     planned: Callable[[Inspection, Plan, Path], None] | None = None,
 ) -> Run:  # fmt: skip
-    """Go on with a run that was stopped or killed. On a CPU the model is the one it would have been, bit for bit.
+    """Go on with a run that was stopped or killed, at whatever moment; also only to write its model and report. On a
+    CPU the model is the one it would have been, bit for bit.
+
+    workers: so many processes that read crops, instead of as many as before.
 
     Raises:
-        CheckpointError: there is nothing to resume, or the run is finished.
+        CheckpointError: there is nothing to resume, the run is finished, or another process is at work in it.
+        DataError: images or masks are gone or changed since the run began.
+        TerminatedError, MaskwrightError: as for `train`.
     """
+    started = time.monotonic()
     folder = Path(run)
-    for name in ("samples.json", "fingerprint.json", "plan.yaml"):
+    if not (folder / "plan.yaml").is_file() and _holds_nothing(folder) and (folder / UNFINISHED).is_file():
+        raise CheckpointError(
+            f"Nothing was learnt yet in {folder}: the run was stopped before it had a plan. Give the command that "
+            "began it again; it writes over what lies there."
+        )
+    for name in _BEGUN:
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} is not a run: it has no {name}. Give the folder that train made.")
-    if (folder / "model.safetensors").exists() and not (folder / "interrupted").exists():
+    stopped = any((folder / marker).exists() for marker in (UNFINISHED, INTERRUPTED))
+    if (folder / "model.safetensors").exists() and not stopped:
         raise CheckpointError(f"{folder} is finished: its model is {folder / 'model.safetensors'}.")
-    seen = Inspection(Samples.load(folder / "samples.json"), Fingerprint.load(folder / "fingerprint.json"))
-    decided = Plan.load(folder / "plan.yaml")
-    if planned:
-        planned(seen, decided, folder)
-    return _run(folder, seen, decided, time.monotonic(), callbacks, watch, again=(folder / "last.ckpt").is_file())
+    with lock.held(folder):
+        with _said_when_full(folder):
+            sweep(folder)
+            _begin(folder)
+        seen = Inspection(Samples.load(folder / "samples.json"), Fingerprint.load(folder / "fingerprint.json"))
+        decided = Plan.load(folder / "plan.yaml")
+        if workers is not None:
+            decided = decided.with_settings({"device.workers": workers})
+        demand_unchanged(
+            seen.samples, [*seen.samples.part("train"), *seen.samples.part("val")],
+            since=(folder / "samples.json").stat().st_mtime_ns, workers=cores(), progress=_telling(watch, "checking"),
+        )  # fmt: skip
+        if planned:
+            planned(seen, decided, folder)
+        return _run(folder, seen, decided, started, callbacks, watch, again=checkpoint.exists(folder))
 
 
 def load(model: str | Path, *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
@@ -418,17 +467,36 @@ def _run(
     again: bool,
 ) -> Run:
     """From the plan to the report, all in one run folder."""
-    job = prepare(folder, seen.samples, decided, _telling(watch, "decoding"))
+    with _said_when_full(folder):
+        job = prepare(folder, seen.samples, decided, _telling(watch, "decoding"))
+        sample = golden(job)
     job.seconds_used = time.monotonic() - started
-    outcome = fit(job, callbacks, resume=again)
-    marker = folder / "interrupted"
-    if outcome.finished:
-        marker.unlink(missing_ok=True)
-    else:
-        marker.write_text("Stopped by hand. Go on with: maskwright train --resume FOLDER\n", "utf-8")
+    outcome = fit(job, callbacks, resume=again, rescue=partial(_rescued, folder, seen, decided, sample))
+    del job  # what it has mapped of the decoded images would keep their room on the disk
+    if outcome.reason == TERMINATED:
+        _mark(folder, outcome)
+        raise TerminatedError(f"The system asked to end; the training is saved. Go on with: {_again(folder)}")
+    with _said_when_full(folder):
+        try:
+            scores = _written(folder, seen, decided, sample, outcome, watch)
+        except (ReadError, DataError) as error:
+            error.add_note(f"Training is over and loses nothing: mend that, then finish with {_again(folder)}")
+            raise
+        if outcome.finished:
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            (folder / checkpoint.PREVIOUS).unlink(missing_ok=True)
+            sync_folder(folder)
+            (folder / UNFINISHED).unlink(missing_ok=True)
+    return Run(folder, decided, scores, outcome)
+
+
+def _written(
+    folder: Path, seen: Inspection, decided: Plan, sample: Tensor, outcome: Outcome, watch: Watch | None = None
+) -> Scores | None:
+    """Model, scores and report of what was learnt, in the run's folder; the scores."""
+    _mark(folder, outcome)
     about = description(folder, seen.samples, seen.fingerprint, decided, outcome)
-    sample = golden(job)
-    modelfile.save(folder / "model.safetensors", outcome.weights, about, sample)
+    _keep_model(folder, outcome, about, sample)
     predictor = Predictor(folder / "model.safetensors", device=decided.device.name)
     scores = None
     data_pictures(seen.samples, folder / "pictures" / "data")
@@ -440,12 +508,78 @@ def _run(
         )  # fmt: skip
         _keep_scores(folder, scores, gallery)
         brief = {"val": scores.model_dump(exclude={"per_image", "confusion"}, mode="json")}
-        described = about.model_copy(update={"scores": brief})
-        modelfile.save(folder / "model.safetensors", outcome.weights, described, sample)
+        _keep_model(folder, outcome, about.model_copy(update={"scores": brief}), sample)
     write_report(folder)
+    return scores
+
+
+def _rescued(folder: Path, seen: Inspection, decided: Plan, sample: Tensor, outcome: Outcome) -> str:
+    """Model, scores and report of the best so far of a training that broke off; says what is kept."""
+    _mark(folder, outcome)
+    about = description(folder, seen.samples, seen.fingerprint, decided, outcome)
+    _keep_model(folder, outcome, about, sample)
+    told = f"The best model so far is kept: {folder / 'model.safetensors'}. Once that is mended, {_again(folder)}"
+    try:
+        _written(folder, seen, decided, sample, outcome)
+    except (MaskwrightError, OSError) as error:  # an image that is gone is gone for the scores too
+        with suppress(MaskwrightError, OSError):
+            write_report(folder)
+        told += f"\nIt could not be scored: {error}"
+    return told
+
+
+def _begin(folder: Path) -> None:
+    """Say in the folder that it is not finished."""
+    (folder / UNFINISHED).write_text(f"At work, or stopped. Go on with: {_again(folder)}\n", "utf-8")
+
+
+def _mark(folder: Path, outcome: Outcome) -> None:
+    """Say in the folder that the training was stopped and why, or no longer."""
+    marker = folder / INTERRUPTED
     if outcome.finished:
-        shutil.rmtree(folder / "cache", ignore_errors=True)
-    return Run(folder, decided, scores, outcome)
+        marker.unlink(missing_ok=True)
+    else:
+        text = f"The training was stopped: {outcome.reason}. Go on with: {_again(folder)}\n"
+        with suppress(OSError):  # on a full disk the model needs the room more
+            marker.write_text(text, "utf-8")
+
+
+def _keep_model(folder: Path, outcome: Outcome, about: Description, sample: Tensor) -> None:
+    """Write the model file; where the disk is full, in the room of the decoded images, which can be made again."""
+    path = folder / "model.safetensors"
+    try:
+        try:
+            modelfile.save(path, outcome.weights, about, sample)
+        except ModelFileError:
+            if not (folder / "cache").is_dir():
+                raise
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            modelfile.save(path, outcome.weights, about, sample)
+    except ModelFileError as error:
+        error.add_note(f"What was learnt is in {folder / checkpoint.NAME}: free some space, then {_again(folder)}")
+        raise
+
+
+@contextmanager
+def _said_when_full(folder: Path) -> Iterator[None]:
+    """A block that writes into a run's folder; if the disk is full, the error says what to do.
+
+    Raises:
+        CheckpointError: it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise CheckpointError(
+            f"The disk of {folder} is full ({error.strerror}: {error.filename or 'a file'}). What was learnt is not "
+            f"lost: free some space, then {_again(folder)}"
+        ) from error
+
+
+def _again(folder: Path) -> str:
+    return f"maskwright train --resume {folder}"
 
 
 def _decided(
@@ -479,14 +613,30 @@ def _new_folder(out: str | Path | None, data: object) -> Path:
     """A folder for the run that holds nothing yet."""
     if out is not None:
         folder = Path(out)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise SettingError(
-                f"{folder} is there already and not empty. Give another --out, or go on with it: --resume {folder}"
-            )
+        if folder.exists():
+            _demand_nothing(folder)
         return folder
     name = Path(data.samples.root if isinstance(data, Inspection) else str(data)).resolve().stem
     numbered = (Path("runs") / f"{name}-{n}" for n in range(1, 100_000))
     return next(folder for folder in numbered if not folder.exists())
+
+
+def _demand_nothing(folder: Path) -> None:
+    """Nothing, if a run may begin in a folder.
+
+    Raises:
+        SettingError: there is something in it.
+    """
+    if not _holds_nothing(folder):
+        raise SettingError(
+            f"{folder} is there already and not empty. Give another --out, or go on with it: --resume {folder}"
+        )
+
+
+def _holds_nothing(folder: Path) -> bool:
+    """Whether a folder is empty, but for what a run left that was killed before it had a plan."""
+    debris = {*_BEGUN[:-1], UNFINISHED, lock.NAME}
+    return folder.is_dir() and all(path.name in debris or is_half_written(path) for path in folder.iterdir())
 
 
 def _telling(watch: Watch | None, what: str) -> Callable[[int, int], None] | None:

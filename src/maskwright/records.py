@@ -147,8 +147,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def sweep(folder: Path) -> None:
     """Remove what writers that were killed left behind in a folder and below; none may be at work there."""
     for path in folder.rglob(".*"):
-        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+        if is_half_written(path) and path.is_file():
             path.unlink(missing_ok=True)
+
+
+def is_half_written(path: Path) -> bool:
+    """Whether a path is called as those that `replacing` gives out."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def sync_folder(folder: Path) -> None:

@@ -27,6 +27,7 @@ from maskwright.cli.options import (
     Skip,
     Test,
     Val,
+    Workers,
     settings_of,
 )
 from maskwright.errors import SettingError
@@ -57,6 +58,7 @@ def train(
     ] = None,
     recipe: Recipe = None,
     device: Device = "auto",
+    workers: Workers = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
     find_lr: Annotated[
@@ -74,6 +76,8 @@ def train(
     if find_lr and data is None:
         raise SettingError("--find-lr looks at a folder of images and masks, not at a run: give that folder instead.")
     wishes = settings_of(settings)
+    if workers is not None:
+        wishes["device.workers"] = workers
     from maskwright import api
     from maskwright.plan import Plan as PlanRecord
 
@@ -98,8 +102,13 @@ def train(
         return
     with watching() as watch:
         common: dict[str, Any] = {"callbacks": [training_progress()], "watch": watch, "planned": show}
-        run = api.train(data, **options, **common) if data is not None else api.resume(resume or "", **common)
+        if data is not None:
+            run = api.train(data, **options, **common)
+        else:
+            run = api.resume(resume or "", workers=workers, **common)
     _tell(run)
+    if not run.outcome.finished:
+        raise typer.Exit(130)  # what comes next in a script should not take the model for a finished one
 
 
 def _words(settings: list[str] | None, options: dict[str, Any]) -> list[str]:
