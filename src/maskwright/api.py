@@ -556,7 +556,11 @@ def _keep_model(folder: Path, outcome: Outcome, about: Description, sample: Tens
             shutil.rmtree(folder / "cache", ignore_errors=True)
             modelfile.save(path, outcome.weights, about, sample)
     except ModelFileError as error:
-        error.add_note(f"What was learnt is in {folder / checkpoint.NAME}: free some space, then {_again(folder)}")
+        if outcome.saved:
+            what = f"All that was learnt is in {folder / checkpoint.NAME}. Free some space; nothing is trained again by"
+        else:
+            what = "No checkpoint of the end could be written either. Free some space; what is lost is learnt again by"
+        error.add_note(f"{what} {_again(folder)}")
         raise
 
 
@@ -573,8 +577,8 @@ def _said_when_full(folder: Path) -> Iterator[None]:
         if not is_full(error):
             raise
         raise CheckpointError(
-            f"The disk of {folder} is full ({error.strerror}: {error.filename or 'a file'}). What was learnt is not "
-            f"lost: free some space, then {_again(folder)}"
+            f"The disk of {folder} is full ({error.strerror}: {error.filename or 'a file'}). Free some space, then go "
+            f"on: {_again(folder)}"
         ) from error
 
 

@@ -87,6 +87,7 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False, r
         steps=progress.pace.step,
         seconds=clock.elapsed,
         history=state.history.rows,
+        saved=state.saved == progress.pace.step,
     )
 
 

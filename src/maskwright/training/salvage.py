@@ -79,4 +79,5 @@ def _best(job: Job, state: State, error: Exception) -> Outcome | None:
         steps=progress.pace.step,
         seconds=state.clock.elapsed,
         history=state.history.rows,
+        saved=state.saved == progress.pace.step,
     )

@@ -102,6 +102,9 @@ class State:
     whole: bool = True
     """Whether no step is half done, so that what is saved now is what a resumed run goes on from exactly."""
 
+    saved: int = 0
+    """Step of the checkpoint."""
+
     def save(self, folder: Path) -> None:
         """Write `last.ckpt`, atomically.
 
@@ -122,6 +125,7 @@ class State:
             "seconds": self.clock.elapsed,
         }
         checkpoint.save(folder / checkpoint.NAME, state)
+        self.saved = self.progress.pace.step
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Become what was saved."""
@@ -135,4 +139,5 @@ class State:
             self.progress.ended = "the budget was used"
         if "history" in saved:  # the file may have missed rows while the disk was full, or be damaged
             self.history.become([HistoryRow.read(row, checkpoint.NAME) for row in saved["history"]])
+        self.saved = self.progress.pace.step
         self.clock.used_before += saved["seconds"]  # what starting again took counts, too
