@@ -1,6 +1,7 @@
 """What a training stands on: the device, its threads, and the batches that are read beside it."""
 
 import contextlib
+import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +37,13 @@ def batches(crops: Crops, first: int, workers: int, device: DeviceSettings) -> G
     if not workers:
         yield from (crops[step] for step in steps)
         return
-    loader = DataLoader(
-        _Told(crops), batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4,
-        pin_memory=device.accelerator == "cuda", worker_init_fn=leave_it_to_the_parent,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # More workers than cores were asked for, or are wanted where reading waits for a network disk.
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        loader = DataLoader(
+            _Told(crops), batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4,
+            pin_memory=device.accelerator == "cuda", worker_init_fn=leave_it_to_the_parent,
+        )  # fmt: skip
     iterator: Any = iter(loader)
     try:
         for batch in iterator:
