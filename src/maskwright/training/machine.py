@@ -44,7 +44,7 @@ def batches(crops: Crops, first: int, workers: int, device: DeviceSettings) -> G
             _Told(crops), batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4,
             pin_memory=device.accelerator == "cuda", worker_init_fn=leave_it_to_the_parent,
         )  # fmt: skip
-    iterator: Any = iter(loader)
+        iterator: Any = iter(loader)
     try:
         for batch in iterator:
             if isinstance(batch, _Failed):
