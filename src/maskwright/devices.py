@@ -41,6 +41,10 @@ class DeviceSettings(Record):
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     """ddp: each process has the whole network. fsdp: its share of weights, gradients and moments. auto: ddp."""
 
+    workers: int | None = Field(None, ge=0)
+    """Processes that read crops beside the training; 0: it reads them itself. The result is the same with any number.
+    None: none beside a CPU, else one a core but one, 8 at most."""
+
     @property
     def accelerator(self) -> str:
         """The device's kind, as Fabric calls it."""

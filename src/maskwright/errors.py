@@ -42,6 +42,10 @@ class TrainingError(MaskwrightError):
     """Training cannot go on: the loss is no longer a number, or there is nothing to learn from."""
 
 
+class TerminatedError(MaskwrightError):
+    """The system asked the process to end (SIGTERM); the training is saved. The command line exits with 143."""
+
+
 class DownloadError(MaskwrightError):
     """A file does not arrive, or not as the one that was published."""
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from maskwright.errors import SettingError, nearest
 
 IGNORED: Final = 255
 """The label of a pixel that counts nowhere: not in losses, samplers or metrics. So there are at most 255 classes."""
+
+
+_TEMPORARY: Final = re.compile(r"\..+\.[0-9a-f]{8}(\.\w+)?")
+"""What `replacing` calls its files."""
 
 
 class Record(BaseModel):
@@ -122,7 +127,7 @@ def parse(text: str) -> Any:
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
 
-    Readers see the old file or the new one, never half of one, whatever kills the process.
+    Readers see the old file or the new one, never half of one, whatever kills the process, or the machine.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,6 +142,28 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left behind in a folder and below; none may be at work there."""
+    for path in folder.rglob(".*"):
+        if is_half_written(path) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def is_half_written(path: Path) -> bool:
+    """Whether a path is called as those that `replacing` gives out."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a loss of power; where a system knows no such thing, nothing."""
+    with contextlib.suppress(OSError):  # Windows opens no folder; some network disks sync none
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _parsed(text: str) -> Any:

@@ -50,7 +50,7 @@ class Watches(Listener):
         self.rows.append(row)
 
 
-class KilledError(Exception):
+class KilledError(BaseException):
     """Stands for kill -9."""
 
 

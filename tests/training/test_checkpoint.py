@@ -158,3 +158,52 @@ def test_code_in_a_checkpoint_is_never_run(path, state, tmp_path, how):
         checkpoint.load(path, CPU)
 
     assert not trace.exists()
+
+
+def test_the_one_before_is_kept_and_read_when_the_last_is_damaged(path, state):
+    for step in (1, 2, 3):
+        checkpoint.save(path, {**state, "step": step})
+    found, remark = checkpoint.latest(path.parent, CPU)
+    assert (found["step"], remark) == (3, "")
+
+    path.write_bytes(path.read_bytes()[:100])
+    found, remark = checkpoint.latest(path.parent, CPU)
+    assert found["step"] == 2
+    assert "is damaged" in remark
+
+    path.unlink()  # as for a moment where files have no second names
+    assert checkpoint.exists(path.parent)
+    assert checkpoint.latest(path.parent, CPU)[0]["step"] == 2
+
+    path.with_name(checkpoint.PREVIOUS).write_bytes(b"")
+    with pytest.raises(CheckpointError, match=f"{checkpoint.NAME} does not exist"):
+        checkpoint.latest(path.parent, CPU)
+
+
+def test_files_without_second_names_are_kept_too(path, state, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(checkpoint.os, "link", refuse)
+    for step in (1, 2):
+        checkpoint.save(path, {**state, "step": step})
+
+    assert checkpoint.load(path, CPU)["step"] == 2
+    assert checkpoint.load(path.with_name(checkpoint.PREVIOUS), CPU)["step"] == 1
+
+
+def test_a_disk_with_room_for_two_keeps_the_newest(path, state, monkeypatch):
+    """The previous one gives way before the new one is given up."""
+    for step in (1, 2):
+        checkpoint.save(path, {**state, "step": step})
+    real = torch.save
+
+    def full(what, to):
+        if path.with_name(checkpoint.PREVIOUS).exists():
+            half_a_file(OSError(errno.ENOSPC, "No space left on device"))(what, to)
+        real(what, to)
+
+    monkeypatch.setattr(checkpoint.torch, "save", full)
+    checkpoint.save(path, {**state, "step": 3})
+
+    assert checkpoint.load(path, CPU)["step"] == 3

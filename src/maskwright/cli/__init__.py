@@ -22,7 +22,7 @@ from maskwright.cli import (
     tune,
 )
 from maskwright.cli.console import errors
-from maskwright.errors import MaskwrightError
+from maskwright.errors import MaskwrightError, TerminatedError
 
 app = typer.Typer(
     name="maskwright",
@@ -45,12 +45,18 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 def main() -> None:
-    """Run the command line. Exit status: 0 well, 1 some inputs failed, 2 a clear error, 130 stopped by Ctrl-C."""
+    """Run the command line.
+
+    Exit status: 0 well, 1 some inputs failed, 2 a clear error, 130 stopped by Ctrl-C (a training has then written the
+    best model so far), 143 stopped by SIGTERM (a training is saved and can be resumed).
+    """
     try:
         app()
     except MaskwrightError as error:
-        errors.print(f"[bold red]Error:[/] {_escaped(str(error))}", soft_wrap=True)
-        sys.exit(2)
+        text = "\n".join([str(error), *getattr(error, "__notes__", [])])
+        ended = isinstance(error, TerminatedError)
+        errors.print(f"[bold red]{'Stopped' if ended else 'Error'}:[/] {_escaped(text)}", soft_wrap=True)
+        sys.exit(143 if ended else 2)
     except KeyboardInterrupt:
         errors.print("Stopped.")
         sys.exit(130)

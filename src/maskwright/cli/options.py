@@ -74,6 +74,14 @@ Recipe = Annotated[
         show_default=False,
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        help="Processes that read crops beside the training; the result is the same with any number.",
+        min=0,
+        show_default=False,
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Argument(

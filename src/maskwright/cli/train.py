@@ -33,6 +33,7 @@ from maskwright.cli.options import (
     Strategy,
     Test,
     Val,
+    Workers,
     settings_of,
 )
 from maskwright.errors import SettingError
@@ -67,6 +68,7 @@ def train(
     devices: Devices = None,
     nodes: Nodes = None,
     strategy: Strategy = None,
+    workers: Workers = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
     track: Annotated[
@@ -103,6 +105,8 @@ def train(
     if overfit_one_batch and (data is None or find_lr):
         raise SettingError("--overfit-one-batch looks at a folder of images and masks, and at nothing else: give that.")
     wishes = settings_of(settings)
+    if workers is not None:
+        wishes["device.workers"] = workers
     from maskwright import api
     from maskwright.plan import Plan as PlanRecord
 
@@ -138,8 +142,13 @@ def train(
     with watching() as watch:
         common: dict[str, Any] = {"callbacks": [training_progress()], "track": track, "watch": watch, "planned": show}
         common |= {"devices": devices, "nodes": nodes, "strategy": strategy}
-        run = api.train(data, **options, **common) if data is not None else api.resume(resume or "", **common)
+        if data is not None:
+            run = api.train(data, **options, **common)
+        else:
+            run = api.resume(resume or "", workers=workers, **common)
     _tell(run)
+    if not run.outcome.finished:
+        raise typer.Exit(130)  # what comes next in a script should not take the model for a finished one
 
 
 def _words(settings: list[str] | None, options: dict[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ from maskwright.data.randomness import number
 from maskwright.data.recent import Recent
 from maskwright.data.room import demand_room, told_when_full
 from maskwright.data.sample import Sample
+from maskwright.data.unchanged import demand_the_same
 from maskwright.errors import DataError
 from maskwright.records import IGNORED, replacing
 
@@ -50,7 +51,9 @@ class Decoder:
 
     def __call__(self, i: int) -> list[NDArray[Any]]:
         """Image C h w, labels h w and, where pixels are weighted, weights h w float16, of the i-th sample."""
-        return _decode(self.samples, self.preprocess, self.borders, self.part[i])
+        arrays = _decode(self.samples, self.preprocess, self.borders, self.part[i])
+        demand_the_same(self.samples, self.part[i])  # it was looked at some time ago
+        return arrays
 
     @property
     def bytes_each(self) -> list[int]:

@@ -109,7 +109,7 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
     sample = Sample(
         **described(root, entry, name),
         content=_content([entry.image, *entry.bands], entry.page),
-        mask_content=_mask_content(entry, place) if place else None,
+        mask_content=_mask_content(entry.source, place, entry.valid) if place else None,
         height=height,
         width=width,
         channels=channels,
@@ -217,13 +217,32 @@ def count(values_HW: NDArray[Any], invalid_HW: NDArray[np.bool_] | None = None) 
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def _mask_content(entry: Entry, place: Place) -> str:
-    files = sources[entry.source].files(place)
-    content = _content(files, entry.page, several=files != [place.mask])
-    if entry.key is None and entry.valid is None and entry.reading == Reading():
+def content_of(root: Path, sample: Sample) -> str:
+    """What the `content` of a sample is now.
+
+    Raises:
+        ReadError: a file is not there.
+    """
+    return _content([root / path for path in (sample.image, *sample.bands)], sample.page)
+
+
+def mask_content_of(root: Path, sample: Sample, table: Mapping[str, int]) -> str:
+    """What the `mask_content` of a sample that has a mask is now.
+
+    Raises:
+        ReadError: a file is not there.
+    """
+    valid = root / sample.valid if sample.valid else None
+    return _mask_content(sample.source, sample.place(root, table), valid)
+
+
+def _mask_content(source: str, place: Place, valid: Path | None) -> str:
+    files = sources[source].files(place)
+    content = _content(files, place.page, several=files != [place.mask])
+    if place.key is None and valid is None and place.reading == Reading():
         return content
-    valid = _content([entry.valid], None) if entry.valid else ""
-    return hashed(f"{content} {entry.key} {entry.reading} {valid}".encode())
+    of_valid = _content([valid], None) if valid else ""
+    return hashed(f"{content} {place.key} {place.reading} {of_valid}".encode())
 
 
 def _content(paths: Sequence[Path], page: int | None, *, several: bool = False) -> str:

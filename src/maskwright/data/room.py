@@ -63,6 +63,11 @@ def demand_room(folder: Path, needed: int) -> None:
         )
 
 
+def is_full(error: OSError) -> bool:
+    """Whether an error says that a disk is full, or what this user may write."""
+    return error.errno in _FULL
+
+
 @contextmanager
 def told_when_full(folder: Path) -> Iterator[None]:
     """A block that writes into a folder; if the disk is full, the error says what to do.
@@ -73,7 +78,7 @@ def told_when_full(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if not is_full(error):
             raise
         raise SettingError(
             f"The disk filled up while decoded images were written into {folder} ({error.strerror}). Free some of it, "

@@ -99,18 +99,25 @@ class History:
         self.path, self.writes = path, writes
         kept = path.read_text("utf-8").splitlines()[:rows] if rows and path.exists() else []
         self.rows = [HistoryRow.read(json.loads(line), str(path)) for line in kept]
-        if writes:
-            with replacing(path) as temporary:
-                temporary.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-            write_table(path.with_suffix(".csv"), self.rows)
+        self._write()
 
     def add(self, row: HistoryRow) -> None:
         """Append a row, to the file too."""
         self.rows.append(row)
-        if self.writes:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(row.model_dump_json() + "\n")
-            write_table(self.path.with_suffix(".csv"), self.rows)
+        self._write()
+
+    def become(self, rows: list[HistoryRow]) -> None:
+        """Hold these rows and no others."""
+        self.rows = rows
+        self._write()
+
+    def _write(self) -> None:
+        if not self.writes:
+            return
+        # As a whole, they are few: a disk that fills up would otherwise leave half a line before the next row.
+        with replacing(self.path) as temporary:
+            temporary.write_text("".join(f"{row.model_dump_json()}\n" for row in self.rows), "utf-8")
+        write_table(self.path.with_suffix(".csv"), self.rows)
 
 
 def write_table(path: Path, rows: Sequence[HistoryRow]) -> None:

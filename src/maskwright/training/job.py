@@ -51,3 +51,5 @@ class Outcome:
     steps: int
     seconds: float
     history: list[HistoryRow] = field(default_factory=list)
+    saved: bool = True
+    """Whether `last.ckpt` holds all of it."""

@@ -5,6 +5,7 @@ anywhere and resumed equals the uninterrupted one, on a CPU bit for bit.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from functools import partial
 from typing import Any, cast
 
@@ -14,19 +15,23 @@ from maskwright.settings import Budget
 from maskwright.training import checkpoint
 from maskwright.training.average import Average
 from maskwright.training.callbacks import Callback, History, HistoryRow, StepNews
-from maskwright.training.health import Finding
 from maskwright.training.health.monitor import Monitor
+from maskwright.training.health.registry import Finding
 from maskwright.training.job import Job, Outcome
-from maskwright.training.machine import batches, interruptible, threads
+from maskwright.training.machine import batches, threads
 from maskwright.training.pace import Clock, pace_of
+from maskwright.training.salvage import Rescue, salvaging
 from maskwright.training.settling import falling_steps, settled
+from maskwright.training.signals import INTERRUPTED, TERMINATED, AbandonedError, Signals, interruptible
 from maskwright.training.stages import Stages
 from maskwright.training.state import Progress, State
 from maskwright.training.step import Step
 
 
-def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -> Outcome:
+def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False, rescue: Rescue | None = None) -> Outcome:
     """Train the job's network until its budget is used, a person or a callback stops it, or patience ends.
+
+    rescue: given the best model so far when an error ends the training, before the error goes on.
 
     Raises:
         SettingError, DataError: no training can come of these settings, or of these labels.
@@ -34,55 +39,54 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
         CheckpointError: there is nothing to resume.
     """
     learn = Step(job)
-    saved = checkpoint.load(job.folder / checkpoint.NAME, learn.device) if resume else None
+    saved, remark = checkpoint.latest(job.folder, learn.device) if resume else (None, "")
     state = _state(job, learn, saved or {})
     if saved:
         state.restore(saved)
     progress, clock = state.progress, state.clock
     stages = Stages(job.settings, learn.network, learn.optimizer)
-    validation, patience = job.settings.validation, job.settings.validation.patience
+    save = partial(_keep, partial(state.save, job.folder), callbacks)
     _tell(callbacks, "started", _about(job, progress))
+    if remark:
+        _tell(callbacks, "warned", remark)
     state.health.start()
     _warn(callbacks, state)
 
     saved_at = clock.elapsed
-    reason = "the budget was used" if progress.pace.done else ""
-    with interruptible() as interrupted, threads(job.device.threads):
-        read = state.health.watched(batches(job.crops, progress.pace.step, job.workers, job.device))
-        for batch in () if reason else read:
-            rate = stages.steer(progress)
+    read = batches(job.crops, progress.pace.step, job.workers, job.device)
+    with salvaging(job, state, save, rescue), interruptible() as signals, threads(job.device.threads), closing(read):
+        _validate(job, state, callbacks, signals)  # what a run that was stopped may still owe
+        reason = _reason(progress, signals)
+        for batch in () if reason else state.health.watched(read):
+            state.whole = False
+            progress.rate = stages.steer(progress)
             stepped = learn(batch)
             if not stepped.moved:
-                reason = _lost(state.health.lost(learn, batch, stepped, rate), progress, callbacks)
+                reason = _lost(state.health.lost(learn, batch, stepped, progress.rate), progress, callbacks)
                 break
             progress.count(stepped.loss, stepped.logits, stepped.labels)
             progress.pace.step += 1
-            state.health.stepped(stepped, rate, progress.pace.step, progress.pace.progress)
+            state.health.stepped(stepped, progress.rate, progress.pace.step, progress.pace.progress)
             state.average.update(learn.network, progress.pace.step)
+            state.whole = True
             clock.tick()
 
-            asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss, rate)))
+            asked = any(_tell(callbacks, "stepped", _news(job, progress, clock, stepped.loss)))
             late = clock.elapsed - saved_at >= job.settings.checkpoint_seconds
-            stopped, asked, over, late = job.world.agree(
-                anyone=interrupted.is_set(), first=(asked, clock.is_over(), late)
-            )
-            reason = _reason_to_end(job.settings.budget, progress, over=over, asked=asked, interrupted=stopped)
-            if progress.due(validation) or (reason and reason != "interrupted"):
-                _tell(callbacks, "validated", _validated(job, state, rate, callbacks, last=bool(reason)))
-                if progress.pace.held_at is not None and settled(progress.scores):
-                    _tell(callbacks, "noted", _closed(progress))
-                if patience and progress.without_gain >= patience:
-                    reason = reason or f"no better {job.settings.validation.keep} in {patience} validations"
+            asked, over, late = _agreed(job, signals, asked, clock.is_over(), late)
+            progress.ended = _ended(job.settings.budget, progress, over=over, asked=asked)
+            _validate(job, state, callbacks, signals)
             _warn(callbacks, state)
+            reason = _reason(progress, signals)
             if reason or late:
-                _keep(partial(state.save, job.folder), callbacks)
+                save()
                 saved_at = clock.elapsed
                 clock.rest()
             if reason:
                 break
-            if progress.pace.step % 10 == 1 and clock.correct(progress.pace, validation.times - progress.validations):
-                clock.rest()
             if progress.pace.step % 10 == 1 and clock.seconds is not None:
+                if clock.correct(progress.pace, job.settings.validation.times - progress.validations):
+                    clock.rest()
                 progress.pace = job.world.same(progress.pace)
     _tell(callbacks, "ended", reason)
     best = progress.best is not None
@@ -90,10 +94,11 @@ def fit(job: Job, callbacks: Sequence[Callback] = (), *, resume: bool = False) -
         weights=progress.best if progress.best is not None else state.average.weights(),
         score=progress.best_score if best else None,
         reason=reason,
-        finished=reason != "interrupted",
+        finished=reason not in {INTERRUPTED, TERMINATED},
         steps=progress.pace.step,
         seconds=clock.elapsed,
         history=state.history.rows,
+        saved=state.saved == progress.pace.step,
     )
 
 
@@ -112,9 +117,22 @@ def _state(job: Job, learn: Step, saved: dict[str, Any]) -> State:
     )
 
 
-def _reason_to_end(budget: Budget, progress: Progress, *, over: bool, asked: bool, interrupted: bool) -> str:
-    if interrupted:
-        return "interrupted"
+def _agreed(job: Job, signals: Signals, *first: bool) -> tuple[bool, ...]:
+    """What the first of all processes says, and signals that reached any of them: all must end at the same step."""
+    stopped, *said = job.world.agree(anyone=bool(signals.stop), first=first)
+    if stopped and job.world.size > 1:
+        (terminated,) = job.world.agree(anyone=signals.terminated, first=())
+        signals.stop = TERMINATED if terminated else INTERRUPTED
+    return tuple(said)
+
+
+def _reason(progress: Progress, signals: Signals) -> str:
+    """Why there is no further step now; a process that must be gone does not even write its model."""
+    return TERMINATED if signals.terminated else progress.ended or signals.stop
+
+
+def _ended(budget: Budget, progress: Progress, *, over: bool, asked: bool) -> str:
+    """Why there is no further step, ever."""
     if progress.pace.done:
         return "the score has settled" if budget.settled else "the budget was used"
     if over:
@@ -145,29 +163,50 @@ def _warn(callbacks: Sequence[Callback], state: State) -> None:
         _tell(callbacks, "warned", text)
 
 
-def _validated(job: Job, state: State, rate: float, callbacks: Sequence[Callback], *, last: bool) -> HistoryRow:
+def _validate(job: Job, state: State, callbacks: Sequence[Callback], signals: Signals) -> None:
+    """Validate, if it is time or training has ended. What SIGTERM cuts short is owed to whoever resumes."""
+    progress, settings = state.progress, job.settings.validation
+    owed = progress.due(settings) or (progress.ended and progress.pace.step > progress.validated_at)
+    if not owed or signals.terminated:
+        return
+    try:
+        row = _validated(job, state, callbacks, signals)
+    except AbandonedError:
+        return
+    if progress.pace.held_at is not None and settled(progress.scores):
+        _tell(callbacks, "noted", _closed(progress))
+    if settings.patience and progress.without_gain >= settings.patience:
+        progress.ended = progress.ended or f"no better {settings.keep} in {settings.patience} validations"
+    _tell(callbacks, "validated", row)
+
+
+def _validated(job: Job, state: State, callbacks: Sequence[Callback], signals: Signals) -> HistoryRow:
     """Score the averaged weights, keep them if they are the best, and write the row down."""
     progress, clock = state.progress, state.clock
     before = clock.elapsed
+    score = None
+    if job.validation is not None:
+        network = cast("UNet", state.average.network)
+        # Of several processes none may abandon what the others wait for.
+        with signals.abandoning() if job.world.size == 1 else nullcontext():
+            score = job.validation(network, next(network.parameters()).device)
     progress.validated_at = progress.pace.step
     progress.validations = max(progress.validations + 1, int(progress.pace.progress * job.settings.validation.times))
     found: dict[str, Any] = {}
-    confusion = None
-    if job.validation is not None:
-        score = job.validation(cast("UNet", state.average.network), next(state.average.network.parameters()).device)
+    if score is not None:
         found = {"val_loss": score.loss, "val_accuracy": score.accuracy, "val_score": score.mean_iou}
-        confusion = score.confusion
         found["best"] = progress.judge(score, state.average, job.settings)
     row = HistoryRow(
         step=progress.pace.step,
         epoch=progress.pace.step / job.crops.steps_per_epoch,
         seconds=clock.elapsed,
-        rate=rate,
+        rate=progress.rate,
         **progress.means(),
         **found,
     )
     _keep(partial(state.history.add, row), callbacks)
-    _keep(partial(state.health.validated, row, confusion, last=last), callbacks)
+    seen = partial(state.health.validated, row, None if score is None else score.confusion, last=bool(progress.ended))
+    _keep(seen, callbacks)
     clock.validation_seconds = clock.elapsed - before
     clock.rest()
     return row
@@ -193,7 +232,7 @@ def _about(job: Job, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _news(job: Job, progress: Progress, clock: Clock, loss: float, rate: float) -> StepNews:
+def _news(job: Job, progress: Progress, clock: Clock, loss: float) -> StepNews:
     each = clock.step_seconds
     total = None if progress.pace.held_at is not None else progress.pace.total
     left = (total - progress.pace.step) * each if each and total is not None else None
@@ -205,7 +244,7 @@ def _news(job: Job, progress: Progress, clock: Clock, loss: float, rate: float) 
         epoch=progress.pace.step / job.crops.steps_per_epoch,
         loss=loss,
         images_per_second=job.crops.sampling.batch / each if each else 0.0,
-        rate=rate,
+        rate=progress.rate,
         seconds_left=left,
         score=progress.score,
     )

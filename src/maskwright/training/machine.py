@@ -1,12 +1,12 @@
-"""What a training stands on: the device, its threads, the batches that are read beside it, and Ctrl-C."""
+"""What a training stands on: the device, its threads, and the batches that are read beside it."""
 
 import contextlib
 import inspect
 import logging
 import os
-import signal
-import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,11 +20,13 @@ from lightning_fabric.plugins.environments import (
 from lightning_fabric.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from maskwright.data.dataset import Batch, Crops
 from maskwright.devices import DeviceSettings, keep_memory, lay_channels_last
+from maskwright.errors import MaskwrightError
 from maskwright.training import sharding
+from maskwright.training.signals import leave_it_to_the_parent
 
 
 def fabric_for(device: DeviceSettings, *, many: bool = False, freezes: bool = False) -> Fabric:
@@ -87,15 +89,48 @@ def formatted(images: Tensor, device: DeviceSettings) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last) if device.channels_last else images
 
 
-def batches(crops: Crops, first: int, workers: int, device: DeviceSettings) -> Iterator[Batch]:
-    """The batches from a step on, without end."""
+def batches(crops: Crops, first: int, workers: int, device: DeviceSettings) -> Generator[Batch, None, None]:
+    """The batches from a step on, without end; closed, no worker and no shared memory of theirs is left."""
     steps = range(first, 2**62)
     if not workers:
-        return (crops[step] for step in steps)
-    pinned = device.accelerator == "cuda"
-    return iter(
-        DataLoader(crops, batch_size=None, sampler=steps, num_workers=workers, pin_memory=pinned, prefetch_factor=4)
-    )
+        yield from (crops[step] for step in steps)
+        return
+    with warnings.catch_warnings():
+        # More workers than cores were asked for, or are wanted where reading waits for a network disk.
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        loader = DataLoader(
+            _Told(crops), batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4,
+            pin_memory=device.accelerator == "cuda", worker_init_fn=leave_it_to_the_parent,
+        )  # fmt: skip
+        iterator: Any = iter(loader)
+    try:
+        for batch in iterator:
+            if isinstance(batch, _Failed):
+                raise batch.error
+            yield batch
+    finally:
+        # The traceback of an error keeps the iterator, and so its workers, alive for as long as the error is shown.
+        iterator._shutdown_workers()
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """What a worker sends in place of a batch."""
+
+    error: MaskwrightError
+
+
+class _Told(Dataset[Batch | _Failed]):
+    """Crops for a worker. An error of ours reaches the training as it is, without a traceback in its text."""
+
+    def __init__(self, crops: Crops):
+        self.crops = crops
+
+    def __getitem__(self, step: int) -> Batch | _Failed:
+        try:
+            return self.crops[step]
+        except MaskwrightError as error:
+            return _Failed(error)
 
 
 @contextlib.contextmanager
@@ -107,23 +142,3 @@ def threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets; a second Ctrl-C is an ordinary one. Signals reach the main thread alone."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(*_: object) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -19,7 +19,7 @@ from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.randomness import number
 from maskwright.data.room import demand_room, room_for, shown
 from maskwright.data.sample import Sample, Samples
-from maskwright.devices import cores
+from maskwright.devices import DeviceSettings, cores
 from maskwright.errors import SettingError
 from maskwright.losses import build as build_loss
 from maskwright.model import UNet, UNetRecord, encoders
@@ -93,12 +93,19 @@ def prepare(
         device=decided.device,
         folder=folder,
         seed=decided.seed,
-        # A crop costs a CPU step nothing; a GPU would wait for it.
-        workers=0 if decided.device.accelerator == "cpu" else min(8, max(1, cores() // decided.device.devices - 1)),
+        workers=_workers(decided.device),
         world=world,
         names=tuple(sample.name for sample in samples.part("train")),
         classes=tuple(samples.labels.names),
     )
+
+
+def _workers(device: DeviceSettings) -> int:
+    """Processes that read crops."""
+    if device.workers is not None:
+        return device.workers
+    # A crop costs a CPU step nothing; a GPU would wait for it.
+    return 0 if device.accelerator == "cpu" else min(8, max(1, cores() - 1))
 
 
 def housed(folder: Path, samples: Samples, decided: Plan) -> Plan:
@@ -138,7 +145,7 @@ def _held_out(samples: Samples, decided: Plan) -> list[Sample]:
 def _network(folder: Path, record: UNetRecord, *, writes: bool) -> UNet:
     """The network with fresh weights, its encoder's from where the record says; what those are is written down."""
     network = UNet.from_record(record)
-    resumed = (folder / checkpoint.NAME).exists()  # all weights come from there
+    resumed = checkpoint.exists(folder)  # all weights come from there
     if not resumed and (info := encoders.load_weights(network.encoder, record)) and writes:
         info.save(folder / ENCODER_WEIGHTS)
     return network

@@ -13,7 +13,7 @@ from maskwright.model import UNet
 from maskwright.settings import TrainingSettings, ValidationSettings
 from maskwright.training import checkpoint, sharding
 from maskwright.training.average import Average
-from maskwright.training.callbacks import History
+from maskwright.training.callbacks import History, HistoryRow
 from maskwright.training.health.monitor import Monitor
 from maskwright.training.pace import Clock, Pace
 from maskwright.training.schedules import Plateau
@@ -44,6 +44,10 @@ class Progress:
     """Of all validations."""
     validated_at: int = 0
     """The step of the last validation."""
+    rate: float = 0.0
+    """Of the last step."""
+    ended: str = ""
+    """Why there is no further step; nothing while there is."""
 
     @property
     def score(self) -> float | None:
@@ -108,6 +112,10 @@ class State:
     health: Monitor
     writes: bool = True
     """Whether this is the process that writes."""
+    whole: bool = True
+    """Whether no step is half done, so that what is saved now is what a resumed run goes on from exactly."""
+    saved: int = 0
+    """Step of the checkpoint."""
 
     def save(self, folder: Path) -> None:
         """Write `last.ckpt`, atomically; whole, whatever the devices. All processes must come here together.
@@ -126,10 +134,12 @@ class State:
             },
             "rows": len(self.history.rows),
             "health": self.health.state(),
+            "history": [row.model_dump() for row in self.history.rows],
             "seconds": self.clock.elapsed,
         }
         if self.writes:
             checkpoint.save(folder / checkpoint.NAME, state)
+        self.saved = self.progress.pace.step
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Become what was saved."""
@@ -139,6 +149,8 @@ class State:
         parts = {"pace": Pace, "plateau": Plateau}
         for name, value in saved["progress"].items():
             setattr(self.progress, name, parts[name](**value) if name in parts else value)
-        self.clock.used_before = saved["seconds"]
-        if "health" in saved:  # not in a checkpoint of before there was a monitor
-            self.health.restore(saved["health"])
+        # The file may have missed rows while the disk was full, or be damaged.
+        self.history.become([HistoryRow.read(row, checkpoint.NAME) for row in saved["history"]])
+        self.health.restore(saved["health"])
+        self.saved = self.progress.pace.step
+        self.clock.used_before += saved["seconds"]  # what starting again took counts, too
