@@ -279,6 +279,7 @@ def test_a_kill_after_a_fold_was_trained_costs_no_training(whole, tmp_path):
     parts[0].save(fold(out, 2) / "scores-val.json")
     about, tensors = modelfile.read(fold(out, 2) / "model.safetensors")
     modelfile.write(fold(out, 2) / "model.safetensors", tensors, about.model_copy(update={"scores": {}}))
+    (fold(out, 2) / "unfinished").touch()
     history = (fold(out, 2) / "history.jsonl").read_bytes()
 
     api.resume_folds(out)

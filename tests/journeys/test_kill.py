@@ -106,7 +106,8 @@ def demand_the_same(run, whole, killed):
     assert rows == whole[1], killed
     left = {path.name for path in run.iterdir()}
     assert left == {
-        "samples.json", "fingerprint.json", "plan.yaml", "history.jsonl", "last.ckpt", "model.safetensors",
+        "samples.json", "fingerprint.json", "plan.yaml", "history.jsonl", "history.csv", "health.jsonl", "last.ckpt",
+        "model.safetensors",
         "scores-val.json", "report.html", "pictures",
     }, killed  # fmt: skip
 

@@ -92,6 +92,7 @@ class Broken:
 
     def __init__(self, crops):
         self.crops, self.steps_per_epoch, self.sampling = crops, crops.steps_per_epoch, crops.sampling
+        self.cache = crops.cache
 
     def __getitem__(self, step):
         if step == 5:

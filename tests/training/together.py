@@ -18,14 +18,15 @@ from maskwright.training.world import here
 
 
 class Keeps(Listener):
-    """Keeps losses and rows; asks to stop after so many steps."""
+    """Keeps losses and rows; a signal stops it after so many steps."""
 
     def __init__(self, stop=None):
         self.losses, self.rows, self.stop = [], [], stop
 
     def stepped(self, news):
         self.losses.append(news.loss)
-        return news.step == self.stop
+        if news.step == self.stop:
+            signal.raise_signal(signal.SIGINT)
 
     def validated(self, row):
         self.rows.append([row.val_loss, row.val_score, row.val_accuracy, row.train_accuracy])

@@ -27,7 +27,7 @@ def tuned(discs, quick, space, tmp_path):
     return tune
 
 
-class KilledError(Exception):
+class KilledError(BaseException):
     """Stands for kill -9."""
 
 
@@ -88,7 +88,7 @@ def test_the_folder_holds_what_is_needed_and_no_decoded_images(tuned):
         "data", "plan.yaml", "search.yaml", "study", "trials", "trials.csv",
     }  # fmt: skip
     assert {path.name for path in (found.folder / "trials" / "002").iterdir()} == {
-        "plan.yaml", "history.jsonl", "history.csv",
+        "plan.yaml", "history.jsonl", "history.csv", "health.jsonl",
     }  # fmt: skip
     with (found.folder / "trials.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -186,7 +186,7 @@ def test_a_trial_that_diverges_has_failed_and_the_search_goes_on(tuned):
 
     failed = [trial for trial in found.trials if trial.state == "failed"]
     assert failed
-    assert "the loss is nan" in failed[0].said
+    assert "The loss is nan" in failed[0].said
     assert failed[0].settings["training.optimizer.lr"] == 1e30
     assert found.best is not None
     assert found.best.settings.get("training.optimizer.lr") != 1e30

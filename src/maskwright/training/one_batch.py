@@ -22,6 +22,7 @@ from maskwright.errors import DataError
 from maskwright.metrics import class_metrics, confusion_matrix, mean_iou, pixel_accuracy
 from maskwright.plan import Plan
 from maskwright.records import IGNORED, Record
+from maskwright.settings import Budget
 from maskwright.training import optimisers
 from maskwright.training.health.monitor import demand_classes
 from maskwright.training.health.seen import Setup
@@ -70,11 +71,13 @@ class Shown:
 
 def bare(plan: Plan, samples: Samples) -> tuple[Plan, Samples]:
     """The plan without what stands between a network and a batch, and the images of the first batch alone."""
-    training = plan.training.model_copy(update={"stages": (), "ema": None})
-    training = training.model_copy(
+    training = plan.training.model_copy(
         update={
-            "optimizer": training.optimizer.model_copy(update={"weight_decay": 0.0}),
-            "schedule": training.schedule.model_copy(update={"name": "constant", "low_momentum": None}),
+            "stages": (),
+            "ema": None,
+            "budget": Budget(steps=STEPS),
+            "optimizer": plan.training.optimizer.model_copy(update={"weight_decay": 0.0}),
+            "schedule": plan.training.schedule.model_copy(update={"name": "constant", "low_momentum": None}),
         }
     )
     changed = plan.model_copy(

@@ -230,7 +230,8 @@ def _tried(attempt: _Attempt, callbacks: Sequence[Callback], watch: SearchWatch 
             study.end(number, "failed", None, seconds, f"no validation gave a score ({outcome.reason})")
         else:
             study.end(number, "finished", outcome.score, seconds)
-    (attempt.place / checkpoint.NAME).unlink(missing_ok=True)
+    for name in (checkpoint.NAME, checkpoint.PREVIOUS):
+        (attempt.place / name).unlink(missing_ok=True)
     return True
 
 
@@ -238,7 +239,7 @@ def _trained(attempt: _Attempt, plan: Plan, callbacks: Sequence[Callback]) -> Ou
     """The trial's training, from its checkpoint if there is one."""
     attempt.place.mkdir(parents=True, exist_ok=True)
     plan.save(attempt.place / "plan.yaml")
-    again = (attempt.place / checkpoint.NAME).is_file()
+    again = checkpoint.exists(attempt.place)
     started = time.monotonic()
     job = prepare(attempt.place, attempt.samples, plan, decoded=attempt.folder / "cache")
     job.seconds_used = (attempt.search.read_seconds or 0.0) + time.monotonic() - started
