@@ -310,3 +310,49 @@ def test_a_valid_network_learns_from_every_pixel_of_an_image_no_larger_than_its_
         seen_pixels |= set(zip(rows.flatten().tolist(), columns.flatten().tolist(), strict=True))
 
     assert {(0, 0), (0, 27), (29, 0), (29, 27), (15, 14)} <= seen_pixels
+
+
+class Speck(Shelf):
+    """Images of one class, in which a few pixels are of two others, and many are ignored."""
+
+    def labels(self, i):
+        labels = np.zeros(self.sizes[i], np.uint8)
+        labels[:40] = IGNORED
+        labels[70:72, 90:93] = 1
+        labels[50, 5] = 2
+        return labels
+
+
+def seen_classes(rare, steps=60):
+    crops = Crops(Speck([(100, 120)] * 3), Sampling(crop=(16, 24), batch=2, rare=rare), OFF, seed=3, channels=3)
+    finish = Finish(crops.sampling, Preprocess(channels=3, dtype="float32", mean=(0,) * 3, std=(1,) * 3))
+    found = [
+        set(np.unique(one)) for step in range(steps) for one in finish(crops[step], torch.device("cpu"))[1].numpy()
+    ]
+    return Counter(label for labels in found for label in labels), 2 * steps
+
+
+def test_crops_around_rare_classes_are_as_many_as_asked_and_each_class_is_as_likely():
+    anywhere, crops = seen_classes(rare=0.0)
+    assert anywhere[1] < crops / 5
+    always, crops = seen_classes(rare=1.0)
+    assert always[1] + always[2] == crops
+    assert crops / 3 < always[1] < 2 * crops / 3, "ignored pixels are no class, and the larger speck is not preferred"
+    sometimes, crops = seen_classes(rare=1 / 3)
+    assert crops / 5 < sometimes[1] + sometimes[2] < crops * 0.6
+
+
+def test_a_crop_around_a_pixel_holds_it_and_lies_inside():
+    for number in range(40):
+        crops = Crops(Speck([(100, 120)]), Sampling(crop=(16, 24), batch=1, rare=1.0), OFF, seed=number, channels=3)
+        labels = crops[0].labels[0].numpy()
+        assert labels.shape == (16, 24)
+        assert {1, 2} & set(np.unique(labels))
+
+
+def test_an_image_of_one_class_has_crops_anywhere():
+    places = set()
+    for step in range(20):
+        crops = Crops(Shelf([(100, 120)]), Sampling(crop=(16, 24), batch=1, rare=1.0), OFF, seed=0, channels=3)
+        places.add(tuple(crops[step].images[0, 1:, 0, 0].tolist()))
+    assert len(places) > 15

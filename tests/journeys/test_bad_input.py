@@ -156,7 +156,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_the_best_model(blobs, t
     settings = {**tiny, "optimizer.name": "sgd", "optimizer.lr": 1e-3}
     run = maskwright.train(blobs(), out=tmp_path / "run", epochs=9, device="cpu", settings=settings, callbacks=[hears])
     assert "optimizer.lr" in hears.warnings[0]
-    assert "the loss is" in run.outcome.reason
+    assert "The loss is" in run.outcome.reason
     assert all(torch.isfinite(t).all() for t in maskwright.load(run.model).network.state_dict().values())
 
 

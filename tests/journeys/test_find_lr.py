@@ -33,7 +33,7 @@ def test_an_error_on_the_way_leaves_no_cache(blobs, tiny, tmp_path, monkeypatch)
     def fails(*_, **__):
         raise MaskwrightError("no")
 
-    monkeypatch.setattr(api, "range_test", fails)
+    monkeypatch.setattr("maskwright.api.trying.range_test", fails)
     with pytest.raises(MaskwrightError):
         api.find_lr(blobs(), out=tmp_path / "lr", device="cpu", settings=tiny)
     assert {path.name for path in (tmp_path / "lr").iterdir()} == {"plan.yaml"}

@@ -66,7 +66,7 @@ def test_a_recipe_follows_no_groups_that_nobody_stated(scenes):
 
 
 def test_the_command_that_trains_with_a_rate_names_the_fold_even_if_it_is_the_first():
-    options = dict.fromkeys(("minutes", "epochs", "plan", "recipe"), None) | {"device": "auto", "seed": 0}
+    options = dict.fromkeys(("minutes", "epochs", "memory", "plan", "recipe"), None) | {"device": "auto", "seed": 0}
     options |= {"test": [], "val": [], "skip": [], "groups": "{group}_*", "folds": 5, "fold": 0}
     assert _words([], options) == ["--groups", "{group}_*", "--folds", "5", "--fold", "0"]
     assert _words([], {**options, "groups": None, "folds": None, "fold": None}) == []

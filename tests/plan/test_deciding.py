@@ -133,6 +133,15 @@ def test_a_thin_class_keeps_the_grid_fine():
     assert decide(fingerprint(median=(512, 512), thickness=(60.0, 9.0)), device=CPU).model.stem == 2
 
 
+def test_crops_of_large_images_with_rare_classes_are_drawn_around_them():
+    cracks = {"median": (800, 800), "pixel_share": (0.985, 0.015)}
+    plan = decide(fingerprint(**cracks), budget=Budget(minutes=4), device=CPU)
+    assert 0 < plan.sampling.rare < 1
+    assert "1.5%" in plan.reasons["sampling"]
+    assert decide(fingerprint(median=(800, 800))).sampling.rare == 0
+    assert decide(fingerprint(pixel_share=(0.985, 0.015))).sampling.rare == 0, "a whole image shows all it has"
+
+
 def test_few_images_are_bent_in_colour_too():
     assert decide(fingerprint(channels=3, train=12)).augment.elastic > 0
     assert decide(fingerprint(channels=3, train=120)).augment.elastic == 0

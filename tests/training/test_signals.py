@@ -9,7 +9,15 @@ from maskwright.training.loop import fit
 from maskwright.training.signals import INTERRUPTED, TERMINATED, AbandonedError, interruptible
 
 
-def test_ctrl_c_is_noted_once_and_the_second_is_an_ordinary_one():
+@pytest.fixture
+def ordinary_ctrl_c():
+    """Ctrl-C raises KeyboardInterrupt, whatever a library of another test has made of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_noted_once_and_the_second_is_an_ordinary_one(ordinary_ctrl_c):
     with interruptible() as signals:
         signal.raise_signal(signal.SIGINT)
         assert signals.stop == INTERRUPTED

@@ -28,6 +28,9 @@ class Sampling(Record):
     """Crops a step."""
     crops_per_image: int = Field(1, gt=0)
     """Crops that an epoch takes from each image."""
+    rare: float = Field(0.0, ge=0, le=1)
+    """Share of crops around a pixel of one of the image's classes, each but its largest as likely; nnU-Net's is 1/3
+    (Isensee et al. 2021). The others lie anywhere."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,11 @@ class Crops(Dataset[Batch]):
     def _source(self, number: int) -> "_Source":
         """The source of the crop with that number."""
         i = self._image(number)
-        at = draw(self.seed, "crop", number).random(2)
+        rng = draw(self.seed, "crop", number)
+        at = rng.random(2)
         inner = [n - 2 * self.margin for n in self.sampling.crop]
+        if self.sampling.rare and rng.random() < self.sampling.rare:
+            at = _around_rare(self.cache.labels(i), inner, rng, at)
         sides = zip(at.tolist(), inner, self.source, self.cache.sizes[i], strict=True)
         (rows, dy), (columns, dx) = (_span(*side) for side in sides)
         weights = self.cache.weights(i)
@@ -163,6 +169,24 @@ def _order(seed: int, epoch: int, images: int, times: int) -> NDArray[np.int64]:
     """The order of an epoch: every image before any comes again."""
     rng = draw(seed, "order", epoch)
     return np.concatenate([rng.permutation(images) for _ in range(times)])
+
+
+def _around_rare(
+    labels_HW: NDArray[np.uint8], crop: list[int], rng: np.random.Generator, at: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Where a crop lies, 0 … 1 of its room, if its middle is a pixel of a class that is not the image's largest; or
+    `at`, if there is one class only.
+    """
+    counts = np.bincount(labels_HW.ravel(), minlength=IGNORED + 1)[:IGNORED]
+    counts[counts.argmax()] = 0
+    classes = np.flatnonzero(counts)
+    if not len(classes):
+        return at
+    chosen = classes[rng.integers(len(classes))]
+    place = np.flatnonzero(labels_HW.ravel() == chosen)[rng.integers(counts[chosen])]
+    middle = np.array(divmod(int(place), labels_HW.shape[1]))
+    room = np.maximum(1, np.array(labels_HW.shape) - crop)
+    return np.clip((middle - np.array(crop) // 2) / room, 0.0, 1.0)
 
 
 def _span(at: float, crop: int, source: int, size: int) -> tuple[tuple[int, int], float]:

@@ -52,9 +52,8 @@ def fingerprint(samples: Samples) -> Fingerprint:
     Raises:
         DataError: images of 8 and 16 bit, or of unlike kinds, are mixed; names one.
     """
+    dtype, channels = kind_of_values(samples)
     train = samples.part("train")
-    dtype = _common([s for s in samples.samples if s.mask])
-    channels = _channels(train, [s for s in samples.samples if s.mask])
     heights, widths = [s.height for s in train], [s.width for s in train]
     pixels_N = np.array([s.height * s.width for s in train], float)
     mean_NC = np.array([_spread(s.mean, channels) for s in train])
@@ -82,6 +81,16 @@ def fingerprint(samples: Samples) -> Fingerprint:
         ignored_share=ignored / (counted + ignored),
         thickness=thickness(samples, train),
     )
+
+
+def kind_of_values(samples: Samples) -> tuple[str, int]:
+    """The kind of value that all images have, and how many channels they are read as.
+
+    Raises:
+        DataError: they do not agree; names one that differs.
+    """
+    labelled = [s for s in samples.samples if s.mask]
+    return _common(labelled), _channels(samples.part("train"), labelled)
 
 
 def _class_counts(samples: Samples, train: list[Sample]) -> tuple[NDArray[np.int64], int]:

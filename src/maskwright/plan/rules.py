@@ -16,6 +16,8 @@ from maskwright.tiling import Tiles
 
 WHOLE_IMAGE = 320 * 320
 """Working pixels up to which a step sees whole images."""
+RARE = 0.05
+"""Share of the pixels below which crops are drawn around a class."""
 FEW = 30
 """Images up to which they count as few: the paper's own set has 30."""
 
@@ -47,7 +49,12 @@ def sampling(f: Fingerprint, scale: float, record: UNetRecord, device: DeviceSet
         )
     times = max(1, round(height * width * scale**2 / (crop[0] * crop[1])))
     seen = "whole images" if whole else "crops: large images are seen in parts"
-    return Why(Sampling(crop=crop, batch=batch, crops_per_image=times), f"{seen}; {why}")
+    share = min((share for share in f.pixel_share if share), default=1.0)
+    rare = 0.0
+    if not whole and share < RARE:
+        rare = 0.33
+        seen += f", a third of them around a pixel of a rarer class, of which the rarest has {share:.1%} of the pixels"
+    return Why(Sampling(crop=crop, batch=batch, crops_per_image=times, rare=rare), f"{seen}; {why}")
 
 
 def steps_per_epoch(f: Fingerprint, sampling: Sampling) -> int:

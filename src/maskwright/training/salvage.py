@@ -52,7 +52,9 @@ def _told(error: Exception, job: Job, state: State) -> Exception:
             f"Memory ran out on {job.device.name} {at} ({error}). Train anew with a smaller sampling.batch (now "
             f"{job.crops.sampling.batch}) or sampling.crop; or free memory and go on with --resume."
         )
-    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
+    # Killed while it hands over a batch, a worker leaves a connection that is cut off.
+    cut_off = job.workers > 0 and isinstance(error, ConnectionError | EOFError)
+    if cut_off or (isinstance(error, RuntimeError) and "DataLoader worker" in str(error)):
         return TrainingError(
             f"A process that reads crops died {at} ({str(error).strip()}). Mostly the system kills one when memory "
             f"runs out: go on with --resume and fewer of them (--workers, now {job.workers}; 0 reads in the training's "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from maskwright.data.doctor.evidence import code_of
 from maskwright.data.doctor.registry import Finding, checks
-from maskwright.data.fingerprint import fingerprint
+from maskwright.data.fingerprint import kind_of_values
 from maskwright.data.survey import Survey
 from maskwright.errors import DataError, MaskwrightError
 
@@ -42,7 +42,7 @@ def _mixed(survey: Survey) -> list[DataError]:
     if survey.samples is None:
         return []
     try:
-        fingerprint(survey.samples)
+        kind_of_values(survey.samples)
     except DataError as error:
         return [error]
     return []
