@@ -129,7 +129,9 @@ def _short(plan: "Plan", key: str) -> str:
     value: Any = plan
     for step in key.split("."):
         value = value[step] if isinstance(value, dict) else getattr(value, step)
-    return ", ".join(_changed(value)) or "the defaults" if _is_record(value) else str(value)
+    if not _is_record(value) or key == "training.budget":  # a budget says itself in a few words
+        return str(value)
+    return ", ".join(_changed(value)) or "the defaults"
 
 
 def _changed(record: Any, inside: str = "") -> Iterator[str]:
@@ -140,7 +142,7 @@ def _changed(record: Any, inside: str = "") -> Iterator[str]:
             continue
         if value is None:
             yield f"{inside}{name} off"
-        elif _is_record(value) and "\n" in str(value):  # a budget says itself in a few words
+        elif _is_record(value) and "\n" in str(value):
             yield from list(_changed(value, f"{inside}{name}.")) or [f"{inside}{name} on"]
         else:
             yield f"{inside}{name} {value:g}" if isinstance(value, float) else f"{inside}{name} {value}"
