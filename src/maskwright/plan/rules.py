@@ -71,7 +71,7 @@ def budget(f: Fingerprint) -> Why:
 
 def optimizer() -> Why:
     """The optimiser and its rates."""
-    settings = OptimizerSettings(name="muon", lr=6e-3, side_lr=3e-3, momentum=0.95)
+    settings = OptimizerSettings(name="muon", lr=1.2e-2, side_lr=6e-3, momentum=0.95)
     return Why(settings, "in few steps muon learns more than AdamW")
 
 
