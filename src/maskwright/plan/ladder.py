@@ -1,7 +1,7 @@
 """The ladder: networks from cheap to dear, and how many steps each must be able to take to be worth its price.
 
-A wider network learns more from every step and takes fewer of them in the same time. Where one overtakes the other was
-found by training (EXPERIMENTS.md, "the ladder"); what a step costs is measured on the machine at hand.
+A wider network learns more from every step and takes fewer of them in the same time. Where one overtakes the other is
+from EXPERIMENTS.md, "the ladder"; what a step costs is measured on the machine at hand.
 """
 
 import math
