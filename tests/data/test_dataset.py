@@ -342,12 +342,10 @@ def test_crops_around_rare_classes_are_as_many_as_asked_and_each_class_is_as_lik
     assert crops / 5 < sometimes[1] + sometimes[2] < crops * 0.6
 
 
-def test_a_crop_around_a_pixel_holds_it_and_lies_inside():
+def test_a_crop_around_a_pixel_holds_it_also_near_the_border():
     for number in range(40):
         crops = Crops(Speck([(100, 120)]), Sampling(crop=(16, 24), batch=1, rare=1.0), OFF, seed=number, channels=3)
-        labels = crops[0].labels[0].numpy()
-        assert labels.shape == (16, 24)
-        assert {1, 2} & set(np.unique(labels))
+        assert {1, 2} & set(np.unique(crops[0].labels))
 
 
 def test_an_image_of_one_class_has_crops_anywhere():

@@ -30,7 +30,8 @@ def words(settings):
     return [f"{key}={value}" for key, value in settings.items()]
 
 
-def test_the_command_searches_tells_and_prints_the_command_that_trains(blobs, small, tmp_path):
+def test_the_command_searches_tells_and_prints_the_command_that_trains(blobs, small, tmp_path, monkeypatch):
+    monkeypatch.setattr("maskwright.cli.console.console.width", 200)  # its width is that of when it was made
     (tmp_path / "space.yaml").write_text(SPACE)
     options = ["--trials", "2", "--epochs", "2", "--device", "cpu", "--val", "img_0[67].png"]
     options += ["--out", str(tmp_path / "s"), "--space", str(tmp_path / "space.yaml")]
