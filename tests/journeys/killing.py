@@ -73,10 +73,11 @@ class Zygote:
 def killer(moment, counted):
     """A profile function that kills at that moment and counts the calls."""
     seen, left = 0, None if moment and moment.function else moment and moment.calls
+    own = os.getpid()  # a loader's worker inherits the function, and is not meant
 
     def look(frame, event, _):
         nonlocal seen, left, moment
-        if event not in {"call", "c_call"}:
+        if event not in {"call", "c_call"} or os.getpid() != own:
             return
         counted[0] += 1
         if left is not None:

@@ -94,7 +94,7 @@ def trained_with_kills(zygote, words, run, moments, rng):
         ended = zygote(*(["train", "--resume", run] if begun else [*words, "--out", run]), *workers, until=until)
         if ended.code == 0:
             return killed
-        assert ended.killed, (until, ended.said)
+        assert ended.killed, f"{until}\n{ended.said}"
         killed.append(until)
     raise AssertionError("the last one was given all the time it wanted")
 
