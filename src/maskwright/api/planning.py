@@ -1,17 +1,18 @@
 """The plan for a folder."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from maskwright import recipes
 from maskwright.api.looking import Inspection, look
 from maskwright.devices import DeviceSettings, choose, demand_here, is_here
-from maskwright.plan import Plan, decide, demand_fitting, follow
+from maskwright.plan import Measure, Plan, decide, demand_fitting, follow
 from maskwright.recipes import Recipe
 from maskwright.settings import Budget
 from maskwright.training.health.monitor import demand_healthy
-from maskwright.training.trial import trial
+from maskwright.training.trial import SECONDS, trial
 
 
 def plan(
@@ -56,10 +57,19 @@ def decided_for(
     elif recipe is not None:
         decided = follow(recipe, seen.fingerprint, **options)
     else:
-        decided = decide(seen.fingerprint, memory=memory, measure=trial if is_here(where) else None, **options)
+        decided = decide(
+            seen.fingerprint, memory=memory, measure=_measure(budget) if is_here(where) else None, **options
+        )
     demand_fitting(decided, seen.fingerprint)
     demand_healthy(decided)
     return decided
+
+
+def _measure(budget: Budget | None) -> Measure:
+    """What takes real steps: about a hundredth of the minutes for each candidate."""
+    if budget is None or budget.minutes is None:
+        return trial
+    return partial(trial, seconds=min(SECONDS, 0.6 * budget.minutes))
 
 
 def budget_of(minutes: float | None, epochs: float | None) -> Budget | None:
