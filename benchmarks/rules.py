@@ -49,8 +49,8 @@ WITHOUT: dict[str, dict[str, Any]] = {
     },
     "strided for max pooling": {"model.down": "strided"},
     "deep supervision": {"model.deep_supervision": True},
-    "twice the rate": {"optimizer.lr": 0.012, "optimizer.side_lr": 0.006},
-    "half the rate": {"optimizer.lr": 0.003, "optimizer.side_lr": 0.0015},
+    "twice the rate": {"optimizer.lr": 0.024, "optimizer.side_lr": 0.012},
+    "half the rate": {"optimizer.lr": 0.006, "optimizer.side_lr": 0.003},
     "one width less": {"model.base": 16, "model.max_width": 128},
     "one width more": {"model.base": 32, "model.max_width": 256},
 }  # fmt: skip
@@ -82,7 +82,8 @@ def main() -> None:
             scores = [learnt(seen, plan, decided, options.steps, seed) for seed in options.seeds]
             row = {
                 "date": datetime.date.today().isoformat(), "set": name, "rule": rule, "seeds": options.seeds,
-                "steps": scores[0][1], "mean_iou": [round(score, 4) for score, _ in scores],
+                "widths": plan.model.level_widths, "steps": scores[0][1],
+                "mean_iou": [round(score, 4) for score, _ in scores],
                 "mean": round(statistics.fmean(score for score, _ in scores), 4),
             }  # fmt: skip
             print(json.dumps(row), flush=True)

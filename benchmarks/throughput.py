@@ -138,8 +138,17 @@ def circumstances() -> dict[str, object]:
         "commit": commit.stdout.strip(),
         "machine": f"{cores()} cores, {platform.machine()}",
         "torch": torch.__version__,
-        "command": " ".join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join(["python", "benchmarks/" + Path(sys.argv[0]).name, *without_places(sys.argv[1:])]),
     }
+
+
+def without_places(words: list[str]) -> list[str]:
+    """The words of a command without --data and its folder: where data lie is a matter of the machine."""
+    kept: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        if word != "--data" and before != "--data" and not word.startswith("--data="):
+            kept.append(word)
+    return kept
 
 
 def show(row: dict) -> None:

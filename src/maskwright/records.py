@@ -139,7 +139,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too leaves no half-written file; it is raised again
         temporary.unlink(missing_ok=True)
         raise
 

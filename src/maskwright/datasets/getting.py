@@ -149,7 +149,7 @@ def _unpacked(card: DatasetCard, archives: dict[Download, Path], fresh: Path, pr
         for download, archive in archives.items():
             _unpack_one(download, archive, fresh, progress)
         _complete(card, fresh)
-    except BaseException:
+    except BaseException:  # Ctrl-C too leaves nothing half unpacked; it is raised again
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     return fresh

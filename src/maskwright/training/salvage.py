@@ -27,7 +27,7 @@ def salvaging(job: Job, state: State, save: Callable[[], None], rescue: Rescue |
     """
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whatever ends a training must not cost the best model; it is raised again
         if isinstance(error, _MEMORY):
             # The error holds what was being computed when memory ran out: what follows needs that memory.
             traceback.clear_frames(error.__traceback__)

@@ -182,7 +182,7 @@ class World:
         """
         try:
             yield
-        except BaseException as error:
+        except BaseException as error:  # Ctrl-C too must end the others, who would wait for ever
             failed = self._failure()
             collateral = isinstance(error, RuntimeError) and failed is not None
             if self.size == 1:

@@ -183,7 +183,7 @@ def test_the_option_reaches_the_training(monkeypatch, tmp_path):
     from typer.testing import CliRunner
 
     seen = {}
-    monkeypatch.setattr(api, "train", lambda data, **options: seen.update(options) or pytest.skip.Exception)
+    monkeypatch.setattr(api, "train", lambda data, **options: seen.update(options))
     CliRunner().invoke(app, ["train", str(tmp_path), "--track", "mlflow", "--track", "wandb"])
 
     assert seen["track"] == ["mlflow", "wandb"]
