@@ -10,8 +10,8 @@ import maskwright
 FLOORS = (
     {"errors", "records", "registry", "mirror", "_version"},
     {"files", "datasets"},
-    {"data", "model", "losses", "metrics", "tiling", "devices", "settings"},
-    {"recipes", "anysize"},
+    {"data", "model", "losses", "metrics", "tiling", "devices", "settings", "regions"},
+    {"recipes", "anysize", "runtimes"},
     {"plan"},
     {"modelfile"},
     {"training", "inference"},

@@ -16,8 +16,10 @@ from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write
 from maskwright.files.names import stem, suffix_of
 from maskwright.files.opening import MAX_PIXELS, is_picture_folder, pages_in
 from maskwright.files.places import content_hash, folders_in, hashed, is_file, is_folder, open_file, read_bytes, stamp
+from maskwright.files.planes import FilePlane, MemoryPlane, Plane
 from maskwright.files.readers import Reader, readers
 from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
+from maskwright.files.scenes import ArrayScene, Scene, open_scene
 from maskwright.files.stored import Header, Stored
 from maskwright.files.validity import read_alpha, valid_pixels
 from maskwright.files.windows import read_window
@@ -29,12 +31,17 @@ __all__ = [
     "MAX_PIXELS",
     "STACK_SUFFIXES",
     "UNPACK",
+    "ArrayScene",
+    "FilePlane",
     "Georeference",
     "Header",
     "Mask",
     "MaskStyle",
+    "MemoryPlane",
     "Picture",
+    "Plane",
     "Reader",
+    "Scene",
     "Stored",
     "axes_in",
     "content_hash",
@@ -50,6 +57,7 @@ __all__ = [
     "is_picture_folder",
     "members",
     "open_file",
+    "open_scene",
     "pages_in",
     "read_alpha",
     "read_bytes",

@@ -7,7 +7,7 @@ import numpy as np
 
 from maskwright.files.opening import opened
 from maskwright.files.orientation import stored_place
-from maskwright.files.stored import Array
+from maskwright.files.stored import Array, Stored
 
 Affine = tuple[float, float, float, float, float, float]
 
@@ -55,14 +55,19 @@ def read_georeference(path: str | Path, page: int | None = None, axes: str | Non
         ReadError: as for `read_image`.
     """
     with opened(path, page, axes) as stored:
-        place = None if stored.georeference is None else stored.georeference()
-        if place is None or stored.orientation == 1:
-            return place
-        # Pixels of the upright picture are counted from another corner.
-        origin, right, down = (
-            np.array(stored_place(column, row, stored.height, stored.width, stored.orientation), float)
-            for column, row in ((0, 0), (1, 0), (0, 1))
-        )
-        start, along, below = place.to_map(np.stack([origin, right, down]))
-        (a, d), (b, e), (c, f) = along - start, below - start, start
-        return georeferenced((a, b, c, d, e, f), place.crs, place.unit)
+        return upright_place(stored)
+
+
+def upright_place(stored: Stored) -> Georeference | None:
+    """Where an opened picture lies, counted from the corners of the upright one."""
+    place = None if stored.georeference is None else stored.georeference()
+    if place is None or stored.orientation == 1:
+        return place
+    # Pixels of the upright picture are counted from another corner.
+    origin, right, down = (
+        np.array(stored_place(column, row, stored.height, stored.width, stored.orientation), float)
+        for column, row in ((0, 0), (1, 0), (0, 1))
+    )
+    start, along, below = place.to_map(np.stack([origin, right, down]))
+    (a, d), (b, e), (c, f) = along - start, below - start, start
+    return georeferenced((a, b, c, d, e, f), place.crs, place.unit)

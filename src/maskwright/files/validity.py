@@ -25,11 +25,12 @@ def valid_pixels(path: str | Path, page: int | None = None, axes: str | None = N
             return None
         check_size(stored)
         values = stored.decode()
-        missing = _missing(values, stored.nodata)
+        missing = missing_pixels(values, stored.nodata)
         return np.ascontiguousarray(~upright(missing, stored.orientation))
 
 
-def _missing(values_HWC: Array, nodata: float) -> Array:
+def missing_pixels(values_HWC: Array, nodata: float) -> Array:
+    """Which pixels (H, W) of stored samples (H, W, C) hold no data."""
     if math.isnan(nodata):
         floats = values_HWC.dtype.kind == "f"
         return np.logical_or.reduce(np.isnan(values_HWC), axis=2) if floats else np.zeros(values_HWC.shape[:2], bool)

@@ -1,0 +1,7 @@
+"""Regions: what hangs together in a plane of labels. Pieces, objects that touch and come apart, their measures and
+outlines; by windows, so that the plane need not fit into memory.
+"""
+
+from maskwright.regions.objects import Objects
+
+__all__ = ["Objects"]

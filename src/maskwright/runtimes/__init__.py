@@ -1,0 +1,1 @@
+"""Runtimes ‹open list›: ways to compute a network, which give the same logits."""
