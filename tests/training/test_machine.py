@@ -66,6 +66,22 @@ def test_a_worker_that_is_killed_is_told_with_what_to_do_and_the_run_goes_on(job
     assert all(torch.equal(again.weights[name], whole.weights[name]) for name in whole.weights)
 
 
+def test_a_worker_that_is_killed_while_it_is_shut_down_costs_nothing(job_of, monkeypatch):
+    loader = torch.utils.data.dataloader._MultiProcessingDataLoaderIter
+    shut_down, killed = loader._shutdown_workers, []
+
+    def kill_first(self):
+        if not killed and self._workers:
+            killed.append(self._workers[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
+            time.sleep(0.3)  # torch's handler of the signal raises here
+        shut_down(self)
+
+    monkeypatch.setattr(loader, "_shutdown_workers", kill_first)
+    assert fit(job_of(device__workers=2)).finished
+    assert killed
+
+
 def test_workers_outlive_a_signal_that_is_meant_for_all_processes(job_of):
     """Ctrl-C in a terminal and `scancel` reach them, too; the step that is being finished must not lose them."""
 

@@ -110,7 +110,10 @@ def batches(crops: Crops, first: int, workers: int, device: DeviceSettings) -> G
             yield batch
     finally:
         # The traceback of an error keeps the iterator, and so its workers, alive for as long as the error is shown.
-        iterator._shutdown_workers()
+        try:
+            iterator._shutdown_workers()
+        except RuntimeError:  # one was killed just now, of which nothing more was wanted; the others are still there
+            iterator._shutdown_workers()
 
 
 @dataclass(frozen=True)
