@@ -70,7 +70,8 @@ def apart(options: argparse.Namespace, name: str, label: str, seed: int) -> dict
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        sys.exit(f"{name}, {label}: {done.stderr[-3000:]}")
+        print(done.stderr[-3000:], file=sys.stderr)  # the others go on
+        return {"set": name, "peer": label, "missing": done.stderr.splitlines()[-1]}
     row = json.loads(done.stdout.splitlines()[-1])
     return {**row, "command": f"python benchmarks/peers_quality.py --minutes {options.minutes:g} --sets {name} "
             f"--peers {label} --seeds {seed}"}  # fmt: skip

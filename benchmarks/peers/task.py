@@ -162,7 +162,8 @@ def predictor(task: Task, network: nn.Module, stride: int = 32, mirror: bool = F
         total = torch.zeros(())
         for axes in [[], [2], [3], [2, 3]] if mirror else [[]]:
             logits = network(tensor.flip(axes))
-            total = total.to(logits.device) + (logits[0] if isinstance(logits, list | tuple) else logits).flip(axes)
+            logits = logits[0] if isinstance(logits, list | tuple) else logits  # of deep supervision the finest
+            total = total.to(logits.device) + logits.flip(axes)
         total = total[..., :h, :w].float()
         if task.size:
             total = F.interpolate(total, image.shape[:2], mode="bilinear")
