@@ -24,7 +24,8 @@ PROGRESS: Final = "progress.json"
 class Working:
     """The planes of one image, for the length of a block.
 
-    folder: of a large image, its own; it stays only if the block ends with an error after something was marked. None: everything is in memory.
+    folder: of a large image, its own; it stays only if the block ends with an error after something was marked. None:
+        everything is in memory.
     job: hash of all that the numbers hang on; what another job has left is thrown away.
     """
 
