@@ -1,7 +1,9 @@
 """Tiling: large images in windows, exact where the network allows it, blended elsewhere, in bounded memory."""
 
-from maskwright.tiling.bands import Block, Network, Source, Whole, bands, gaussian, logits_of
+from maskwright.tiling.bands import Block, Network, Source, Whole, bands, first_input_row, gaussian, logits_of
 from maskwright.tiling.borders import mirrored
+from maskwright.tiling.shelf import Shelf
+from maskwright.tiling.views import View, Views, probabilities_of, seen_from_all_sides
 from maskwright.tiling.windows import (
     Cost,
     Reach,
@@ -19,17 +21,23 @@ __all__ = [
     "Cost",
     "Network",
     "Reach",
+    "Shelf",
     "Source",
     "Tiles",
+    "View",
+    "Views",
     "Whole",
     "Window",
     "bands",
     "blended_windows",
     "cost",
     "exact_windows",
+    "first_input_row",
     "gaussian",
     "logits_of",
     "mirrored",
     "plan_windows",
+    "probabilities_of",
+    "seen_from_all_sides",
     "smallest_window",
 ]

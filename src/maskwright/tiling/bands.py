@@ -105,6 +105,19 @@ def bands(
         yield Block(slice(block.rows.start + more, block.rows.stop), block.columns, block.values[:, more:])
 
 
+def first_input_row(size: tuple[int, int], reach: Reach, tiles: Tiles, start: int) -> int:
+    """The first row of an input of that size that `bands` asks for if it begins with the output row `start`."""
+    exact, (rows, _) = plan_windows(size, reach, tiles)
+    return rows[_first(rows, start, exact=exact)].start
+
+
+def _first(rows: Sequence[Window], start: int, *, exact: bool) -> int:
+    """The first row of windows that bears on the output from a row on."""
+    if not exact:  # every window that reaches into the block with that row
+        start = rows[next(n for n in range(len(rows)) if _end(rows, n) > start)].low
+    return next(n for n, y in enumerate(rows) if y.high > start)
+
+
 @dataclass(frozen=True)
 class _Computed:
     """The windows of an image, computed a row of windows at a time."""
@@ -142,9 +155,7 @@ class _Computed:
 
 def _joined(computed: _Computed, rows: Sequence[Window], start: int) -> Iterator[Block]:
     """What each exact window alone says."""
-    for y in rows:
-        if y.high <= start:
-            continue
+    for y in rows[_first(rows, start, exact=True) :]:
         for x, logits_Khw in computed.row(y):
             kept = logits_Khw[:, y.first : y.first + y.high - y.low, x.first : x.first + x.high - x.low]
             yield Block(slice(y.low, y.high), slice(x.low, x.high), kept)
@@ -154,12 +165,9 @@ def _blended(computed: _Computed, rows: Sequence[Window], start: int, in_memory:
     """The weighted mean of windows that overlap. Sums wait for the windows to their right, then for those below."""
     columns = computed.columns
     weight_H, weight_W = _total_weight(rows), _total_weight(columns)
-    first = next(n for n in range(len(rows)) if _end(rows, n) > start)
     shelf: Shelf | None = None
-    for n, y in enumerate(rows):
-        if y.high <= rows[first].low:
-            continue  # it ends above
-        end, right = _end(rows, n), 0
+    for n in range(_first(rows, start, exact=False), len(rows)):
+        y, end, right = rows[n], _end(rows, n), 0
         sums_Khw: Tensor | None = None
         for m, (x, logits_Khw) in enumerate(computed.row(y)):
             if shelf is None:
@@ -173,7 +181,7 @@ def _blended(computed: _Computed, rows: Sequence[Window], start: int, in_memory:
             done, sums_Khw = sums_Khw[:, :, : cut - x.low], sums_Khw[:, :, cut - x.low :]
             if end < y.high:
                 shelf.put(slice(end, y.high), slice(x.low, cut), done[:, end - y.low :])
-            if n >= first:
+            if end > start:
                 weight_hw = weight_H[y.low : end, None] * weight_W[x.low : cut]
                 yield Block(slice(y.low, end), slice(x.low, cut), done[:, : end - y.low] / weight_hw)
 

@@ -27,7 +27,7 @@ class Shelf:
     """
 
     def __init__(self, channels: int, device: torch.device | str = "cpu", in_memory: int = IN_MEMORY):
-        self._channels, self._device, self._most = channels, device, in_memory
+        self.channels, self._device, self._most = channels, device, in_memory
         self._pieces: deque[_Piece] = deque()
         self._held = 0
         self._file: BinaryIO | None = None
@@ -45,7 +45,7 @@ class Shelf:
 
     def take(self, rows: slice, columns: slice) -> Tensor:
         """A copy of what lies in these rows and columns, K h w float32; 0 where nothing does."""
-        out = torch.zeros(self._channels, rows.stop - rows.start, columns.stop - columns.start, device=self._device)
+        out = torch.zeros(self.channels, rows.stop - rows.start, columns.stop - columns.start, device=self._device)
         for piece in self._pieces:
             down, across = _common(piece.rows, rows), _common(piece.columns, columns)
             if down.start < down.stop and across.start < across.stop:
@@ -72,7 +72,7 @@ class Shelf:
 
     def _bytes(self, piece: _Piece) -> int:
         height, width = piece.rows.stop - piece.rows.start, piece.columns.stop - piece.columns.start
-        return self._channels * height * width * 4
+        return self.channels * height * width * 4
 
     def _written(self, values: Tensor) -> int:
         """The place in the file that the piece got: one that is free and as long, else at the end."""
@@ -94,7 +94,7 @@ class Shelf:
     def _read(self, piece: _Piece, place: int) -> Tensor:
         assert self._file is not None, "the piece was written"
         height, width = piece.rows.stop - piece.rows.start, piece.columns.stop - piece.columns.start
-        values = np.empty((self._channels, height, width), np.float32)
+        values = np.empty((self.channels, height, width), np.float32)
         self._file.seek(place)
         view = memoryview(values).cast("B")
         while len(view):
