@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from maskwright.anysize import as_probabilities, enlarged_rows
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import ClassLabel, Labels
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import DataError, SettingError
-from maskwright.inference.predictor import BAND, Predictor, as_probabilities, enlarged_rows
+from maskwright.inference.predictor import Predictor
 from maskwright.model import UNet
 from maskwright.modelfile import Description, Model
 from maskwright.plan import decide
@@ -63,7 +64,7 @@ def test_tiles_and_the_whole_image_give_the_same_logits(padding, size):
 
 
 def test_a_large_image_is_decided_in_bands_as_if_at_once():
-    whole = noise(BAND + 77, 40, 1)
+    whole = noise(589, 40, 1)
     p = predictor(scale=0.5)
     at_once = F.interpolate(p.logits(whole)[None], size=whole.shape[:2], mode="bilinear", align_corners=False)[0]
     found = p(whole, probabilities=True)

@@ -135,9 +135,19 @@ class Labels(Record):
         return {value: counts[value] for value, label in zip(others, labels, strict=True) if label < 0}
 
     def decode(self, labels_HW: NDArray[np.integer[Any]]) -> NDArray[Any]:
-        """Mask values, H W, of labels."""
+        """Mask values, H W, of labels; `ignored_value` where one is `IGNORED`."""
         dtype = np.uint32 if self.style.mode == "colour" else np.dtype(self.style.dtype)
-        return np.array([c.values[0] for c in self.classes], dtype)[labels_HW]
+        values = np.full(IGNORED + 1, self.ignored_value, dtype)
+        values[: self.count] = [c.values[0] for c in self.classes]
+        return values[labels_HW]
+
+    @property
+    def ignored_value(self) -> int:
+        """The mask value of a pixel that counts nowhere: one that masks have for it, else 255, else the highest up to
+        255 that is no class; 0 if all are.
+        """
+        taken = {value for c in self.classes for value in c.values}
+        return next(iter(self.ignored), next((value for value in range(255, -1, -1) if value not in taken), 0))
 
     def complaint(self, strange: Iterable[int], pixels: int, file: object) -> str:
         """What to tell a user whose mask has values that are no class."""

@@ -9,6 +9,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from maskwright.data.moments import Moments
+from maskwright.data.resizing import nearest
 from maskwright.errors import DataError
 from maskwright.records import Record
 
@@ -31,6 +33,9 @@ class Preprocess(Record):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     """In stored values, a number a channel: the network sees (value - mean) / std."""
+    statistics: Literal["training", "image"] = "training"
+    """training: mean and std are those above. image: each image's own, over its pixels that hold data, at working size;
+    brightness and contrast of an image then say nothing."""
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width at which the network sees an image of that size."""
@@ -76,14 +81,29 @@ class Preprocess(Record):
         """The labels at the working size, h w: each takes the label at its middle, so no label is made up."""
         height, width = labels_HW.shape[:2]
         h, w = self.working_size(height, width)
-        rows = ((np.arange(h) + 0.5) * height / h).astype(int)
-        columns = ((np.arange(w) + 0.5) * width / w).astype(int)
-        return np.ascontiguousarray(labels_HW[rows[:, None], columns])
+        return np.ascontiguousarray(labels_HW[nearest(height, h)[:, None], nearest(width, w)])
 
-    def normalise(self, image: Tensor) -> Tensor:
-        """Stored values … C h w → what the network sees, float32."""
-        mean, std = (torch.tensor(x, device=image.device)[:, None, None] for x in (self.mean, self.std))
+    def normalise(self, image: Tensor, own: Moments | None = None) -> Tensor:
+        """Stored values … C h w → what the network sees, float32.
+
+        own: of the image that these are a part of, where `statistics` are the image's; None: they are all of it.
+        """
+        mean, std = (torch.tensor(x, device=image.device)[:, None, None] for x in self.scaling(image, own))
         return (image.float() - mean) / std
+
+    def scaling(self, image_Chw: Tensor, own: Moments | None = None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The mean and the std that an image is normalised with, as for `normalise`."""
+        if self.statistics == "training":
+            return self.mean, self.std
+        own = own or Moments.of(image_Chw.flatten(1).T.cpu().numpy())
+        return tuple(own.mean.tolist()), tuple(own.std.tolist())
+
+    def enlarged(self, scale: float) -> "Preprocess":
+        """The same at so many times the working size."""
+        if self.size is None:
+            return self.model_copy(update={"scale": self.scale * scale})
+        height, width = (max(1, round(n * scale)) for n in self.size)
+        return self.model_copy(update={"size": (height, width)})
 
     def __call__(self, image_HWC: NDArray[Any], file: object = "the image") -> Tensor:
         """What the network sees of an image as stored: C h w float32."""

@@ -1,28 +1,27 @@
 """The predictor: one model or several, any image; the answer comes back in the image's own size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskwright.anysize import as_probabilities, enlarged_rows, image_logits
+from maskwright.anysize import image_logits
 from maskwright.data.labels import Labels
 from maskwright.devices import DeviceSettings, choose, lay_channels_last
 from maskwright.errors import SettingError
-from maskwright.files import read_image
-from maskwright.inference import ensemble
+from maskwright.inference import ensemble, streaming
 from maskwright.inference.ensemble import Ensemble
+from maskwright.inference.opening import Image, decoded, opened
+from maskwright.inference.streaming import Band, Voice
 from maskwright.model import UNet
 from maskwright.modelfile import Model
-from maskwright.tiling import Tiles
-
-BAND = 512
-"""Rows that are enlarged and decided at a time: probabilities of a whole large image are never held at once."""
+from maskwright.tiling import Cost, Network, Tiles, Views
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class Prediction:
     """What the model says of one image."""
 
     labels: NDArray[np.uint8]
-    """H W, the most probable label of each pixel."""
+    """H W, the most probable label of each pixel; `IGNORED` where the image holds no data."""
     probabilities: NDArray[np.float32] | None
-    """K H W, if they were asked for; over the classes they add up to 1."""
+    """K H W, if they were asked for; over the classes they add up to 1, and are 0 where the image holds no data."""
     classes: Labels
 
     @property
@@ -46,7 +45,11 @@ Source = str | Path | Model | Ensemble
 
 
 class Predictor:
-    """Predicts images with one model on one device, or with several: the mean of their probabilities then.
+    """Predicts images with one model on one device, or with several: the mean of their probabilities then. Threads may
+    share one.
+
+    views: the ways in which each image is looked at; None: those of each model's plan.
+    runtime: what computes the networks.
 
     >>> predictor = Predictor("runs/cells/model.safetensors")  # doctest: +SKIP
     >>> prediction = predictor("photo.png")  # doctest: +SKIP
@@ -58,16 +61,24 @@ class Predictor:
         *,
         device: str = "auto",
         tiles: Tiles | None = None,
+        views: Views | None = None,
+        runtime: str = "torch",
     ):
         self.device: DeviceSettings = choose(device)
-        opened = _opened(model)
-        self.members = [member.to(self.device.name) for member in opened.members]
-        self.description = opened.description
+        found = _opened(model)
+        self.members = [member.to(self.device.name) for member in found.members]
+        self.description = found.description
         self.tiles = tiles or self.description.plan.tiles
-        self._tiles = [tiles or member.description.plan.tiles for member in self.members]
+        self.runtime = runtime
         for member in self.members:
             # In prediction it pays on every device measured; see EXPERIMENTS.md.
             lay_channels_last(member.network.eval())
+        self._networks = [_prepared(member, runtime) for member in self.members]
+        self._voices = [
+            voice
+            for member, network in zip(self.members, self._networks, strict=True)
+            for voice in _voices(member, network, tiles, views, 1 / len(self.members))
+        ]
 
     @property
     def model(self) -> Model:
@@ -92,68 +103,99 @@ class Predictor:
         """
         return self.model.network
 
-    def __call__(self, image: str | Path | NDArray[Any], *, probabilities: bool = False) -> Prediction:
-        """The prediction for an image: a file, or an array H W or H W C as it would be read from one.
+    def __call__(self, image: Image, *, probabilities: bool = False) -> Prediction:
+        """The prediction for an image: a file, an array H W or H W C as it would be read from one, a picture of
+        Pillow's, a tensor H W or C H W, or a scene.
 
         Raises:
             ReadError, DataError: the file does not open; channels or kind of value are not the model's.
         """
-        file = "the image" if isinstance(image, np.ndarray) else image
-        image_HWC = image if isinstance(image, np.ndarray) else read_image(image)
-        if image_HWC.ndim == 2:
-            image_HWC = image_HWC[:, :, None]
-        if image_HWC.ndim != 3:
-            raise SettingError(f"An image has the shape H W or H W C, not {image_HWC.shape}.")
-        if len(self.members) > 1:
-            return self._mean(image_HWC, file, probabilities)
-        return self._in_own_size(self.logits(image_HWC, file), image_HWC.shape[:2], probabilities)
+        with opened(image) as (scene, file):
+            size = scene.header.height, scene.header.width
+            labels = np.empty(size, np.uint8)
+            kept = np.empty((self.description.labels.count, *size), np.float32) if probabilities else None
+            for band in streaming.stream(self._voices, scene, file, self.device.name):
+                labels[band.rows, band.columns] = band.labels
+                if kept is not None:
+                    kept[:, band.rows, band.columns] = band.probabilities
+        return Prediction(labels, kept, self.description.labels)
+
+    def stream(self, scene: Image, *, start: int = 0) -> Iterator[Band]:
+        """The same prediction in bands from top to bottom, with no more in memory than a window is high.
+
+        A large image's bands do not reach from side to side: then several of the same rows follow each other from left
+        to right.
+
+        start: a row. The first bands begin with it and reach from side to side again. If it is the `rows.start` of a
+        band of another run, those are that band and all that followed the first of its rows, bit for bit.
+
+        Raises:
+            ReadError, DataError: as for a call.
+            SettingError: the image has no such row.
+        """
+        with (
+            opened(scene) as (one, file),
+            closing(streaming.stream(self._voices, one, file, self.device.name, start)) as bands,
+        ):
+            yield from bands
+
+    def map(self, images: Iterable[Image], *, probabilities: bool = False) -> Iterator[Prediction]:
+        """The prediction of each image, in order; the next file is read while one is computed.
+
+        Raises:
+            ReadError, DataError: as for a call, when the turn of that image has come.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            waiting = None
+            for image in images:
+                following = pool.submit(decoded, image)
+                if waiting is not None:
+                    yield self(waiting.result(), probabilities=probabilities)
+                waiting = following
+            if waiting is not None:
+                yield self(waiting.result(), probabilities=probabilities)
+
+    def cost(self, height: int, width: int) -> Cost:
+        """What an image of that size costs: pixels computed over pixels wanted, of all members and views."""
+        first, *others = (voice.cost((height, width)) for voice in self._voices)
+        return sum(others, first)
 
     def logits(self, image_HWC: NDArray[Any], file: object = "the image") -> Tensor:
-        """Logits at working size, K h w float32.
+        """Logits at working size, K h w float32, of the image looked at as it is.
 
         Raises:
             SettingError: there are several models, whose mean is of probabilities.
         """
-        return self._logits(self.model, self.tiles, image_HWC, file)
-
-    def _logits(self, member: Model, tiles: Tiles, image_HWC: NDArray[Any], file: object) -> Tensor:
-        image = member.description.preprocess(image_HWC, file).to(self.device.name)
-        return image_logits(member.network, image, tiles)
-
-    def _in_own_size(self, logits_Khw: Tensor, size: tuple[int, int], probabilities: bool) -> Prediction:
-        labels = np.empty(size, np.uint8)
-        kept = np.empty((self.description.labels.count, *size), np.float32) if probabilities else None
-        for rows in _bands(size[0]):
-            shares = as_probabilities(enlarged_rows(logits_Khw, size, rows.start, rows.stop))
-            labels[rows] = shares.argmax(0).to(torch.uint8).cpu().numpy()
-            if kept is not None:
-                kept[:, rows] = shares.cpu().numpy()
-        return Prediction(labels, kept, self.description.labels)
-
-    @torch.inference_mode()
-    def _mean(self, image_HWC: NDArray[Any], file: object, probabilities: bool) -> Prediction:
-        """By the mean of the members' probabilities; they are added up one member after the other, so that more
-        members need no more memory.
-        """
-        size = image_HWC.shape[:2]
-        total_KHW: Tensor | None = None
-        for member, tiles in zip(self.members, self._tiles, strict=True):
-            logits_Khw = self._logits(member, tiles, image_HWC, file)
-            if total_KHW is None:
-                total_KHW = logits_Khw.new_zeros(self.description.labels.count, *size)
-            for rows in _bands(size[0]):
-                total_KHW[:, rows] += as_probabilities(enlarged_rows(logits_Khw, size, rows.start, rows.stop))
-            del logits_Khw  # the next member's take its room
-        assert total_KHW is not None, "an ensemble has members"
-        total_KHW /= len(self.members)
-        labels = np.empty(size, np.uint8)
-        for rows in _bands(size[0]):  # the argmax is of 64-bit numbers
-            labels[rows] = total_KHW[:, rows].argmax(0).to(torch.uint8).cpu().numpy()
-        return Prediction(labels, total_KHW.cpu().numpy() if probabilities else None, self.description.labels)
+        image = self.model.description.preprocess(image_HWC, file).to(self.device.name)
+        return image_logits(self.network, image, self.tiles)
 
 
-def _bands(height: int) -> Iterator[slice]:
-    return (slice(first, min(height, first + BAND)) for first in range(0, height, BAND))
+def _voices(member: Model, network: Network, tiles: Tiles | None, views: Views | None, weight: float) -> list[Voice]:
+    """The member at each scale that it looks at."""
+    about = member.description
+    views = views or about.plan.views
+    return [
+        Voice(
+            network,
+            about.network,
+            about.preprocess if scale == 1 else about.preprocess.enlarged(scale),
+            tiles or about.plan.tiles,
+            views.ways,
+            weight / len(views.scales),
+        )
+        for scale in views.scales
+    ]
+
+
+def _prepared(member: Model, runtime: str) -> Network:
+    """What computes a member: a function from images B C h w to logits B K h' w', whose size fits the network.
+
+    Raises:
+        SettingError: there is no such runtime.
+    """
+    if runtime != "torch":
+        raise SettingError(f"There is no runtime {runtime!r}. There is: torch.")
+    return member.network.logits
 
 
 def _opened(model: Source | Sequence[Source]) -> Ensemble:

@@ -12,7 +12,7 @@ from maskwright.model import UNetRecord
 from maskwright.plan.costs import Measurement
 from maskwright.records import Record
 from maskwright.settings import TrainingSettings
-from maskwright.tiling import Tiles
+from maskwright.tiling import Tiles, Views
 
 
 class Plan(Record):
@@ -28,6 +28,8 @@ class Plan(Record):
     loss: LossSettings
     training: TrainingSettings
     tiles: Tiles
+    views: Views = Views()
+    """Test-time augmentation, as part of the model."""
     metrics: tuple[str, ...] = ()
     """Contest scores that evaluation adds to the usual ones."""
     device: DeviceSettings

@@ -1,23 +1,13 @@
-"""Large images in windows: exact where the network allows it, blended elsewhere.
+"""Where windows lie: exact where the network allows it, blended elsewhere; and what either costs."""
 
-A network is known here only as a function from a batch B C h w to logits B K h' w', and by how its output hangs on
-its input (`Reach`). Shapes: C H W image, K H W logits, h w one window.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal, Protocol
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from maskwright.errors import SettingError
-from maskwright.mirror import mirror_indices
 from maskwright.records import Record
-
-Network = Callable[[Tensor], Tensor]
 
 
 class Reach(Protocol):
@@ -72,21 +62,6 @@ class Window:
     first: int
 
 
-def logits_of(network: Network, image_CHW: Tensor, reach: Reach, tiles: Tiles) -> Tensor:
-    """Logits, K H' W' float32, for an image whose size fits the network.
-
-    A same-padded network gives H' W' = H W. A valid network gives what is left after its margin on each side.
-
-    Raises:
-        SettingError: exact tiles are asked for that cannot be exact, or the window is smaller than the halo.
-    """
-    size = image_CHW.shape[-2], image_CHW.shape[-1]
-    if size[0] <= tiles.window[0] and size[1] <= tiles.window[1]:
-        return network(image_CHW[None])[0].float()
-    exact, windows = plan_windows(size, reach, tiles)
-    return (_joined if exact else _blended)(network, image_CHW, windows, tiles.batch)
-
-
 def plan_windows(size: tuple[int, int], reach: Reach, tiles: Tiles) -> tuple[bool, list[list[Window]]]:
     """Whether the tiles are exact, and the windows of the rows and of the columns.
 
@@ -123,7 +98,45 @@ def smallest_window(reach: Reach) -> int:
     return _ceil(reach.before, reach.stride) + _ceil(reach.after, reach.stride) + reach.stride
 
 
-def _pixels(windows: list[list[Window]]) -> int:
+@dataclass(frozen=True)
+class Cost:
+    """What tiles cost: pixels that go through the network, for those that are wanted. Costs of members add up."""
+
+    wanted: int
+    computed: int
+    windows: int
+    exact: bool
+
+    @property
+    def overhead(self) -> float:
+        """Pixels computed for each that is wanted."""
+        return self.computed / self.wanted
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.wanted + other.wanted,
+            self.computed + other.computed,
+            self.windows + other.windows,
+            self.exact and other.exact,
+        )
+
+    def times(self, views: int) -> "Cost":
+        """The same where each window is looked at in so many ways."""
+        return Cost(self.wanted, self.computed * views, self.windows * views, self.exact)
+
+    def __str__(self) -> str:
+        kind = "one window" if self.windows == 1 else f"{self.windows:,} {'exact' if self.exact else 'blended'} windows"
+        millions = [f"{pixels / 1e6:.{0 if pixels >= 1e7 else 2}f}" for pixels in (self.computed, self.wanted)]
+        return f"{kind}, {millions[0]} million pixels computed for {millions[1]} wanted: {self.overhead:.2f} times"
+
+
+def cost(size: tuple[int, int], wanted: tuple[int, int], reach: Reach, tiles: Tiles) -> Cost:
+    """What an image of a size that fits the network costs, of which so many rows and columns are wanted."""
+    exact, windows = plan_windows(size, reach, tiles)
+    return Cost(wanted[0] * wanted[1], _pixels(windows), len(windows[0]) * len(windows[1]), exact)
+
+
+def _pixels(windows: Sequence[Sequence[Window]]) -> int:
     """Input pixels that go through the network."""
     rows, columns = (sum(w.stop - w.start for w in line) for line in windows)
     return rows * columns
@@ -185,69 +198,6 @@ def blended_windows(size: int, limit: int, reach: Reach, overlap: float) -> list
     count = -(-(size - window) // step) + 1
     starts = [round(i * (size - window) / max(1, count - 1) / s) * s for i in range(count)]
     return [Window(a, a + window, a, a + window - 2 * reach.margin, 0) for a in starts]
-
-
-def _batches(windows: list[list[Window]], batch: int) -> Iterator[list[tuple[Window, Window]]]:
-    """Pairs of windows (rows, columns) in batches of equal input size."""
-    waiting: list[tuple[Window, Window]] = []
-    for y, x in product(*windows):
-        pair = (y, x)
-        shape = [w.stop - w.start for w in pair]
-        if waiting and (len(waiting) == batch or shape != [w.stop - w.start for w in waiting[0]]):
-            yield waiting
-            waiting = []
-        waiting.append(pair)
-    yield waiting
-
-
-def _run(
-    network: Network, image_CHW: Tensor, windows: list[list[Window]], batch: int
-) -> Iterator[tuple[Window, Window, Tensor]]:
-    """Each pair of windows with its logits K h w, float32."""
-    for pairs in _batches(windows, batch):
-        inputs = torch.stack([image_CHW[:, y.start : y.stop, x.start : x.stop] for y, x in pairs])
-        for (y, x), logits_Khw in zip(pairs, network(inputs).float(), strict=True):
-            yield y, x, logits_Khw
-
-
-def _joined(network: Network, image_CHW: Tensor, windows: list[list[Window]], batch: int) -> Tensor:
-    total_KHW: Tensor | None = None
-    for y, x, logits_Khw in _run(network, image_CHW, windows, batch):
-        if total_KHW is None:
-            total_KHW = logits_Khw.new_empty(logits_Khw.shape[0], windows[0][-1].high, windows[1][-1].high)
-        kept = logits_Khw[:, y.first : y.first + y.high - y.low, x.first : x.first + x.high - x.low]
-        total_KHW[:, y.low : y.high, x.low : x.high] = kept
-    assert total_KHW is not None
-    return total_KHW
-
-
-def _blended(network: Network, image_CHW: Tensor, windows: list[list[Window]], batch: int) -> Tensor:
-    total_KHW: Tensor | None = None
-    for y, x, logits_Khw in _run(network, image_CHW, windows, batch):
-        if total_KHW is None:
-            total_KHW = logits_Khw.new_zeros(logits_Khw.shape[0], windows[0][-1].high, windows[1][-1].high)
-            total_HW = total_KHW.new_zeros(total_KHW.shape[1:])
-            weight_hw = gaussian(logits_Khw.shape[1:]).to(logits_Khw.device)
-        here = (slice(y.low, y.high), slice(x.low, x.high))
-        total_KHW[:, *here] += logits_Khw * weight_hw
-        total_HW[here] += weight_hw
-    assert total_KHW is not None
-    return total_KHW / total_HW
-
-
-def gaussian(size: tuple[int, ...] | torch.Size) -> Tensor:
-    """The weight of each pixel of a window, h w: a Gaussian of an eighth of the window, at least 1e-3 a side."""
-    rows, columns = (torch.exp(-0.5 * ((torch.arange(n) - (n - 1) / 2) / (n / 8)) ** 2).clamp(min=1e-3) for n in size)
-    return rows[:, None] * columns[None, :]
-
-
-def mirrored(image_CHW: Tensor, before: tuple[int, int], after: tuple[int, int]) -> Tensor:
-    """The image with so many mirrored rows and columns around it, however many; one pixel alone is repeated."""
-    rows, columns = (
-        torch.from_numpy(mirror_indices(-b, n + a, n))
-        for n, b, a in zip(image_CHW.shape[-2:], before, after, strict=True)
-    )
-    return image_CHW.index_select(-2, rows.to(image_CHW.device)).index_select(-1, columns.to(image_CHW.device))
 
 
 def _ceil(value: int, step: int) -> int:

@@ -1,0 +1,183 @@
+"""Probabilities of a scene from top to bottom, at the scene's own size: no more is kept than a window is high.
+
+Shapes: K classes, H W the scene, h w a block of it.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from maskwright.anysize import Line, as_probabilities, enlarged_blocks, fitted_indices
+from maskwright.data.labels import Labels
+from maskwright.data.moments import Moments
+from maskwright.data.preprocess import Preprocess
+from maskwright.errors import SettingError
+from maskwright.files import Scene
+from maskwright.inference.canvas import Canvas, moments_of
+from maskwright.inference.scene_rows import SceneRows
+from maskwright.model import UNetRecord
+from maskwright.model.sizes import geometry
+from maskwright.records import IGNORED
+from maskwright.tiling import (
+    Block,
+    Cost,
+    Network,
+    Reach,
+    Shelf,
+    Tiles,
+    View,
+    bands,
+    cost,
+    first_input_row,
+    seen_from_all_sides,
+)
+
+PIECE: Final = 32 << 20
+"""Bytes of probabilities that are averaged at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """A finished part of the answer, at the image's own size. Bands come from top to bottom; those of the same rows,
+    where there are several, from left to right, and together they are the whole image, without overlap.
+    """
+
+    rows: slice
+    columns: slice
+    labels: NDArray[np.uint8]
+    """h w; `IGNORED` where the image holds no data."""
+    probabilities: NDArray[np.float32]
+    """K h w; over the classes they add up to 1, and are 0 where the image holds no data."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One network at one scale, and how much it counts."""
+
+    network: Network
+    record: UNetRecord
+    preprocess: Preprocess
+    tiles: Tiles
+    ways: tuple[View, ...]
+    weight: float
+
+    def cost(self, size: tuple[int, int]) -> Cost:
+        """What an image of that size costs."""
+        wanted = self.preprocess.working_size(*size)
+        rows, columns = fitted_indices(self.record, wanted)
+        _, reach = self._seen()
+        return cost((len(rows), len(columns)), wanted, reach, self.tiles).times(len(self.ways))
+
+    def probabilities(self, scene: SceneRows, device: str, own: Moments | None, start: int) -> Iterator[Block]:
+        """What it says of a scene, K h w at the scene's size, from a row on; what it needs of the scene is said now."""
+        network, reach = self._seen()
+        canvas = Canvas(scene, self.preprocess, self.record, device, own)
+        working = self.preprocess.working_size(*scene.size)
+        first = Line(working[0], scene.size[0]).needs(start)
+        canvas.need(first_input_row(canvas.size, reach, self.tiles, first))
+        classes = max(2, self.record.classes) if len(self.ways) > 1 else self.record.classes
+        blocks = _inside(bands(network, canvas, reach, self.tiles, start=first, classes=classes), working)
+        enlarged = enlarged_blocks(blocks, working, scene.size, start)
+        return (Block(block.rows, block.columns, as_probabilities(block.values)) for block in enlarged)
+
+    def _seen(self) -> tuple[Network, Reach]:
+        return seen_from_all_sides(self.network, geometry(self.record), self.ways)
+
+
+def _inside(blocks: Iterator[Block], size: tuple[int, int]) -> Iterator[Block]:
+    """What of the blocks lies in an image of that size, and not in what it was padded with."""
+    for block in blocks:
+        height, width = (
+            max(0, min(part.stop, n) - part.start) for part, n in zip((block.rows, block.columns), size, strict=True)
+        )
+        if height and width:
+            rows, columns = (
+                slice(part.start, part.start + n)
+                for part, n in zip((block.rows, block.columns), (height, width), strict=True)
+            )
+            yield Block(rows, columns, block.values[:, :height, :width])
+
+
+@torch.inference_mode()
+def stream(
+    voices: Sequence[Voice], scene: Scene, file: object, device: str, start: int = 0
+) -> Generator[Band, None, None]:
+    """What the voices together say of a scene, band by band from a row on. file: what errors call it.
+
+    Raises:
+        DataError: channels or kind of value are not the model's.
+        SettingError: there is no such row.
+    """
+    if not 0 <= start < scene.header.height:
+        raise SettingError(f"{file} has rows 0 to {scene.header.height - 1}; a prediction cannot begin at {start}.")
+    preprocess = voices[0].preprocess
+    rows = SceneRows(scene, preprocess, file)
+    owns = _own_moments(voices, scene, file)
+    spoken = [voice.probabilities(rows, device, own, start) for voice, own in zip(voices, owns, strict=True)]
+    rows.need_valid("the answer", start)
+    blocks = spoken[0] if len(voices) == 1 else _mean(spoken, [v.weight for v in voices], rows.size, start)
+    for block in blocks:
+        yield _band(block, rows)
+
+
+def _band(block: Block, scene: SceneRows) -> Band:
+    scene.need_valid("the answer", block.rows.start)
+    labels = block.values.argmax(0).to(torch.uint8).cpu().numpy()
+    probabilities = block.values.cpu().numpy()
+    valid = scene.valid(block.rows, block.columns)
+    if valid is not None:
+        labels[~valid] = IGNORED
+        probabilities[:, ~valid] = 0
+    return Band(block.rows, block.columns, labels, probabilities)
+
+
+def _mean(
+    spoken: Sequence[Iterator[Block]], weights: Sequence[float], size: tuple[int, int], start: int
+) -> Iterator[Block]:
+    """The weighted mean of several, which come in blocks of their own: of each, no more is kept than the others lack.
+
+    The sum is taken in the order of the voices, wherever the blocks are cut: it is the same from any row on.
+    """
+    shelves: list[Shelf | None] = [None] * len(spoken)
+    done = [start] * len(spoken)
+    row = start
+    while row < size[0]:
+        for n, blocks in enumerate(spoken):
+            if done[n] > row:
+                continue
+            for block in blocks:
+                if (shelf := shelves[n]) is None:
+                    shelf = shelves[n] = Shelf(block.values.shape[0], block.values.device)
+                shelf.put(block.rows, block.columns, block.values)
+                done[n] = block.rows.stop
+                if block.columns.stop == size[1]:
+                    break
+        rows = slice(row, min(done))
+        kept = [shelf for shelf in shelves if shelf is not None]
+        for columns in _strips(kept[0].channels * (rows.stop - rows.start) * 4, size[1]):
+            total = kept[0].take(rows, columns).mul_(weights[0])
+            for shelf, weight in zip(kept[1:], weights[1:], strict=True):
+                total += shelf.take(rows, columns).mul_(weight)
+            yield Block(rows, columns, total)
+        for shelf in kept:
+            shelf.drop(rows.stop)
+        row = rows.stop
+
+
+def _strips(bytes_each: int, width: int) -> Iterator[slice]:
+    """The columns in equal parts, of which none takes much memory."""
+    step = max(1, PIECE // bytes_each)
+    return (slice(first, min(width, first + step)) for first in range(0, width, step))
+
+
+def _own_moments(voices: Sequence[Voice], scene: Scene, file: object) -> list[Moments | None]:
+    """The scene's own mean and standard deviation for each voice that is normalised with them: a pass of its own."""
+    found: dict[Preprocess, Moments] = {}
+    for voice in voices:
+        if voice.preprocess.statistics == "image" and voice.preprocess not in found:
+            found[voice.preprocess] = moments_of(SceneRows(scene, voice.preprocess, file), voice.preprocess)
+    return [found.get(voice.preprocess) for voice in voices]

@@ -1,0 +1,43 @@
+"""Tiling: large images in windows, exact where the network allows it, blended elsewhere, in bounded memory."""
+
+from maskwright.tiling.bands import Block, Network, Source, Whole, bands, first_input_row, gaussian, logits_of
+from maskwright.tiling.borders import mirrored
+from maskwright.tiling.shelf import Shelf
+from maskwright.tiling.views import View, Views, probabilities_of, seen_from_all_sides
+from maskwright.tiling.windows import (
+    Cost,
+    Reach,
+    Tiles,
+    Window,
+    blended_windows,
+    cost,
+    exact_windows,
+    plan_windows,
+    smallest_window,
+)
+
+__all__ = [
+    "Block",
+    "Cost",
+    "Network",
+    "Reach",
+    "Shelf",
+    "Source",
+    "Tiles",
+    "View",
+    "Views",
+    "Whole",
+    "Window",
+    "bands",
+    "blended_windows",
+    "cost",
+    "exact_windows",
+    "first_input_row",
+    "gaussian",
+    "logits_of",
+    "mirrored",
+    "plan_windows",
+    "probabilities_of",
+    "seen_from_all_sides",
+    "smallest_window",
+]
