@@ -2,6 +2,7 @@
 outlines; by windows, so that the plane need not fit into memory.
 """
 
+from maskwright.regions.components import components
 from maskwright.regions.objects import Objects
 
-__all__ = ["Objects"]
+__all__ = ["Objects", "components"]
