@@ -43,9 +43,7 @@ def by_hand(labels_HW, classes, connectivity):
 )
 def test_pieces_are_those_of_the_whole_picture(seed, shape, band, connectivity, smallest):
     labels = painted(seed, shape, [0, 0, 1, 2, 7, IGNORED])
-    found = components(
-        MemoryPlane(labels), classes=(2, 1), connectivity=connectivity, smallest=smallest, band=band
-    )
+    found = components(MemoryPlane(labels), classes=(2, 1), connectivity=connectivity, smallest=smallest, band=band)
     expected, label_of = by_hand(labels, (2, 1), connectivity)
     regions = [region for region in measure.regionprops(expected) if region.area >= smallest]
     numbers = np.zeros(len(label_of) + 1, int)

@@ -6,5 +6,16 @@ from maskwright.regions.components import components
 from maskwright.regions.measurements import Table, measured
 from maskwright.regions.objects import Objects
 from maskwright.regions.scratch import Scratch, in_memory
+from maskwright.regions.separation import Separation, separate, separated
 
-__all__ = ["Objects", "Scratch", "Table", "components", "in_memory", "measured"]
+__all__ = [
+    "Objects",
+    "Scratch",
+    "Separation",
+    "Table",
+    "components",
+    "in_memory",
+    "measured",
+    "separate",
+    "separated",
+]

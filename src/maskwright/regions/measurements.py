@@ -41,9 +41,7 @@ class Table:
         yield from zip(*(column.tolist() for column in self.columns.values()), strict=True)
 
 
-def measured(
-    objects: Objects, scene: Scene, classes: Sequence[str], *, channels: Sequence[str] | None = None
-) -> Table:
+def measured(objects: Objects, scene: Scene, classes: Sequence[str], *, channels: Sequence[str] | None = None) -> Table:
     """A row for each object: what it is, where it lies, how large, of what shape and how bright.
 
     `number` and `class`; `area`, `perimeter` (Benkrid and Crookes 2000, as skimage has it); `centroid_row` and
