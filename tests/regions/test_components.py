@@ -126,5 +126,5 @@ def test_specks_of_noise_are_forgotten_as_they_are_met():
 
 def test_more_pieces_than_can_be_numbered_are_an_error_of_ours(monkeypatch):
     monkeypatch.setattr(fragments, "_MOST", 3)
-    with pytest.raises(DataError, match="more than 3 pieces.*Smooth them first"):
+    with pytest.raises(DataError, match=r"more than 3 pieces.*Smooth them first"):
         components(MemoryPlane(np.array([[1, 0, 1, 0, 1, 0, 1]], np.uint8)), classes=(1,))

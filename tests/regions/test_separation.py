@@ -188,7 +188,7 @@ def test_sheets_of_learned_kinds_come_apart_as_from_the_whole(kind, monkeypatch)
 
     monkeypatch.setattr(separation, "BLOCK", 40)
     monkeypatch.setattr(separation, "LARGEST", 192)
-    assert 100 < expected.max()
+    assert expected.max() > 100
     assert np.array_equal(separated(labels, **options), expected)
 
 
@@ -202,7 +202,7 @@ def test_objects_smaller_than_asked_are_left_out():
 
 
 def test_what_was_not_learned_cannot_part():
-    with pytest.raises(SettingError, match="must have learned one.*`distance`, which needs no training"):
+    with pytest.raises(SettingError, match=r"must have learned one.*`distance`, which needs no training"):
         separated(np.ones((3, 3), np.uint8), classes=(1,), settings=Separation(how="border"))
     with pytest.raises(ValidationError):
         Separation(neck=0)

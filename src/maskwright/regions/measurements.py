@@ -78,7 +78,7 @@ def measured(objects: Objects, scene: Scene, classes: Sequence[str], *, channels
             continue
         runs = runs._replace(rows=runs.rows + top)
         sums.add(runs)
-        rims.add(runs)
+        rims.add(runs, rows.stop)
         perimeters(ids_hw, inner, outlines)
         light.add(runs, scene.read(rows, columns), top)
     shape = sums.shape(outlines, rims.areas())

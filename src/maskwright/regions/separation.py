@@ -34,7 +34,7 @@ class Separation(Record):
     how: How = "none"
     """`none`: each connected piece is an object. `distance`: pieces fall apart at their necks. `border`: the network
     has learned a class of the pixels between touching objects. `centre`: it has learned their middles."""
-    neck: float = Field(0.75, gt=0, le=1, allow_inf_nan=False)
+    neck: float = Field(0.85, gt=0, le=1, allow_inf_nan=False)
     """distance: two parts are two objects where the neck between them is narrower than this share of the smaller one.
     Less parts fewer."""
     depth: float = Field(1.0, ge=0, allow_inf_nan=False)
@@ -193,7 +193,7 @@ class _Parting:
         found = extents(runs := runs_of(parts_hw), len(labels_M))
         top, left = window.rows.start, window.columns.start
         firsts = (top + runs.rows[found.firsts]) * self.ids.shape[1] + left + runs.starts[found.firsts]
-        boxes = found.boxes + (top, left, top, left)
+        boxes = found.boxes + np.array([top, left, top, left])
         before = self.parts.add(labels_M[new], boxes[new], found.areas[new], firsts[new])
         numbers = np.zeros(len(labels_M) + 1, np.int32)
         numbers[new + 1] = before + 1 + np.arange(len(new))
