@@ -2,6 +2,20 @@
 outlines; by windows, so that the plane need not fit into memory.
 """
 
+from maskwright.regions.components import components
+from maskwright.regions.measurements import Table, measured
 from maskwright.regions.objects import Objects
+from maskwright.regions.scratch import Scratch, in_memory
+from maskwright.regions.separation import Separation, separate, separated
 
-__all__ = ["Objects"]
+__all__ = [
+    "Objects",
+    "Scratch",
+    "Separation",
+    "Table",
+    "components",
+    "in_memory",
+    "measured",
+    "separate",
+    "separated",
+]
