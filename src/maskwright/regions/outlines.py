@@ -278,7 +278,7 @@ def _area(ring: NDArray[Any]) -> int:
     return int(x[:-1] @ y[1:] - y[:-1] @ x[1:] + x[-1] * y[0] - y[-1] * x[0]) // 2
 
 
-def runs_of(rings: Sequence[Ring], height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def column_runs(rings: Sequence[Ring], height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The pixels inside as runs down the columns: where each starts, counted from 0, and how long it is.
 
     rings: exact ones, of pieces that do not overlap. height: of the picture; runs go on from one column to the next.
