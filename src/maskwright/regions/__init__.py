@@ -2,6 +2,9 @@
 outlines; by windows, so that the plane need not fit into memory.
 """
 
+from maskwright.regions.components import components
+from maskwright.regions.measurements import Table, measured
 from maskwright.regions.objects import Objects
+from maskwright.regions.scratch import Scratch, in_memory
 
-__all__ = ["Objects"]
+__all__ = ["Objects", "Scratch", "Table", "components", "in_memory", "measured"]
