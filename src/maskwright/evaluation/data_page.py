@@ -21,7 +21,7 @@ from maskwright.data.sample import Sample
 from maskwright.data.survey import Survey
 from maskwright.errors import MaskwrightError
 from maskwright.evaluation import charts, sections
-from maskwright.evaluation.display import Bytes, displayed, frame_of, nearest, overlay, resized
+from maskwright.data.display import Bytes, displayed, frame_of, nearest, overlay, resized
 from maskwright.evaluation.gallery import GAP, data_pictures
 from maskwright.evaluation.report import template
 from maskwright.records import replacing

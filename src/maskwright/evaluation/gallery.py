@@ -18,7 +18,7 @@ from maskwright.data.labels import Labels
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.data.randomness import number
 from maskwright.data.sample import Sample, Samples
-from maskwright.evaluation.display import (
+from maskwright.data.display import (
     Bytes,
     background,
     colour_table,

@@ -14,7 +14,7 @@ from maskwright.data.labels import Labels
 from maskwright.data.sample import Samples
 from maskwright.errors import MaskwrightError
 from maskwright.evaluation import charts
-from maskwright.evaluation.display import background
+from maskwright.data.display import background
 from maskwright.evaluation.gallery import ALBUM, EXTRA, MISSED, MIXED, Album, Kind
 from maskwright.evaluation.scores import ClassScores, Scores, contest_rows
 from maskwright.evaluation.verdict import verdict

@@ -15,18 +15,24 @@ from maskwright.files.listing import IMAGE_SUFFIXES, STACK_SUFFIXES, files_in, h
 from maskwright.files.masks import Mask, MaskStyle, read_mask, write_mask, write_mask_stack
 from maskwright.files.names import stem, suffix_of
 from maskwright.files.opening import MAX_PIXELS, is_picture_folder, pages_in
+from maskwright.files.origins import LARGEST_PNG, Origin, origin_of
 from maskwright.files.places import content_hash, folders_in, hashed, is_file, is_folder, open_file, read_bytes, stamp
 from maskwright.files.planes import FilePlane, MemoryPlane, Plane
+from maskwright.files.pngwriting import write_png
+from maskwright.files.rasters import Raster, raster_of
 from maskwright.files.readers import Reader, readers
 from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
 from maskwright.files.scenes import ArrayScene, Scene, open_scene
 from maskwright.files.stored import Header, Stored
+from maskwright.files.tiffwriting import write_tiff
 from maskwright.files.validity import read_alpha, valid_pixels
 from maskwright.files.windows import read_window
+from maskwright.files.zarrwriting import write_zarr
 
 __all__ = [
     "ARCHIVE_SUFFIXES",
     "IMAGE_SUFFIXES",
+    "LARGEST_PNG",
     "MAX_BYTES",
     "MAX_PIXELS",
     "STACK_SUFFIXES",
@@ -38,8 +44,10 @@ __all__ = [
     "Mask",
     "MaskStyle",
     "MemoryPlane",
+    "Origin",
     "Picture",
     "Plane",
+    "Raster",
     "Reader",
     "Scene",
     "Stored",
@@ -58,7 +66,9 @@ __all__ = [
     "members",
     "open_file",
     "open_scene",
+    "origin_of",
     "pages_in",
+    "raster_of",
     "read_alpha",
     "read_bytes",
     "read_georeference",
@@ -76,5 +86,8 @@ __all__ = [
     "write_image",
     "write_mask",
     "write_mask_stack",
+    "write_png",
     "write_run_lengths",
+    "write_tiff",
+    "write_zarr",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from maskwright.data.labels import Labels
-from maskwright.files import Plane, Scene
+from maskwright.files import Origin, Plane, Scene
 from maskwright.regions import Objects
 
 
@@ -15,6 +15,8 @@ class Result:
     name: str
     """The image, as messages call it and tables list it."""
     scene: Scene
+    origin: Origin
+    """`origin_of(scene, file, page)`."""
     classes: Labels
     labels: Plane
     """H W uint8: the most probable label of each pixel; `IGNORED` where the image holds no data."""

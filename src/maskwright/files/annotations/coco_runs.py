@@ -41,3 +41,19 @@ def decode_counts(text: str) -> NDArray[np.int64]:
     if counts.min() < 0:
         raise ReadError("its compressed run lengths hold a number below 0.")
     return counts
+
+
+def encode_counts(counts: NDArray[np.int64]) -> str:
+    """The text of such lengths, as `decode_counts` reads it."""
+    numbers = counts.astype(np.int64)
+    numbers[3:] -= counts[1:-2]
+    letters = np.empty((len(numbers), LONGEST), np.uint8)
+    used = np.zeros((len(numbers), LONGEST), np.bool_)
+    open_ = np.ones(len(numbers), np.bool_)
+    for place in range(LONGEST):
+        low, rest = numbers & 31, numbers >> 5
+        more = np.where(low & 16, rest != -1, rest != 0)
+        letters[:, place], used[:, place] = low + 32 * more + 48, open_
+        open_ = open_ & more
+        numbers = rest
+    return letters[used].tobytes().decode("ascii")

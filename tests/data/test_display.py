@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from maskwright.data.labels import ClassLabel, Labels
-from maskwright.evaluation.display import displayed, overlay
+from maskwright.data.display import displayed, overlay
 from maskwright.records import IGNORED
 
 CELLS = Labels(
@@ -103,6 +103,6 @@ def test_an_overlay_does_not_depend_on_its_bands(monkeypatch):
     image, labels = rng.integers(0, 255, (70, 40, 1)).astype(np.uint8), rng.integers(0, 2, (70, 40)).astype(np.uint8)
     whole = overlay(image, labels, SCENES)
 
-    monkeypatch.setattr("maskwright.evaluation.display.BAND", 7)
+    monkeypatch.setattr("maskwright.data.display.BAND", 7)
 
     np.testing.assert_array_equal(overlay(image, labels, SCENES), whole)
