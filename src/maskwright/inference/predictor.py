@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maskwright.anysize import as_probabilities, enlarged_rows, image_logits
+from maskwright.anysize import as_probabilities, enlarged_rows, image_logits, of_classes
 from maskwright.data.labels import Labels
 from maskwright.devices import DeviceSettings, choose, lay_channels_last
 from maskwright.errors import SettingError
@@ -34,6 +34,9 @@ class Prediction:
     probabilities: NDArray[np.float32] | None
     """K H W, if they were asked for; over the classes they add up to 1."""
     classes: Labels
+    marked: NDArray[np.uint8] | None = None
+    """H W, the labels with one more, `classes.learned`, where the network sees what it learned of objects; None where
+    it learned nothing of them."""
 
     @property
     def mask(self) -> NDArray[Any]:
@@ -121,14 +124,15 @@ class Predictor:
         return image_logits(member.network, image, tiles)
 
     def _in_own_size(self, logits_Khw: Tensor, size: tuple[int, int], probabilities: bool) -> Prediction:
-        labels = np.empty(size, np.uint8)
-        kept = np.empty((self.description.labels.count, *size), np.float32) if probabilities else None
+        classes = self.description.labels
+        drawn = _Drawn(classes, size)
+        kept = np.empty((classes.count, *size), np.float32) if probabilities else None
         for rows in _bands(size[0]):
             shares = as_probabilities(enlarged_rows(logits_Khw, size, rows.start, rows.stop))
-            labels[rows] = shares.argmax(0).to(torch.uint8).cpu().numpy()
+            shares = drawn.decide(rows, shares)
             if kept is not None:
                 kept[:, rows] = shares.cpu().numpy()
-        return Prediction(labels, kept, self.description.labels)
+        return Prediction(drawn.labels, kept, classes, drawn.marked)
 
     @torch.inference_mode()
     def _mean(self, image_HWC: NDArray[Any], file: object, probabilities: bool) -> Prediction:
@@ -140,16 +144,38 @@ class Predictor:
         for member, tiles in zip(self.members, self._tiles, strict=True):
             logits_Khw = self._logits(member, tiles, image_HWC, file)
             if total_KHW is None:
-                total_KHW = logits_Khw.new_zeros(self.description.labels.count, *size)
+                total_KHW = logits_Khw.new_zeros(len(self.description.labels.outputs), *size)
             for rows in _bands(size[0]):
                 total_KHW[:, rows] += as_probabilities(enlarged_rows(logits_Khw, size, rows.start, rows.stop))
             del logits_Khw  # the next member's take its room
         assert total_KHW is not None, "an ensemble has members"
         total_KHW /= len(self.members)
-        labels = np.empty(size, np.uint8)
+        classes = self.description.labels
+        drawn = _Drawn(classes, size)
         for rows in _bands(size[0]):  # the argmax is of 64-bit numbers
-            labels[rows] = total_KHW[:, rows].argmax(0).to(torch.uint8).cpu().numpy()
-        return Prediction(labels, total_KHW.cpu().numpy() if probabilities else None, self.description.labels)
+            drawn.decide(rows, total_KHW[:, rows])
+        kept = total_KHW[: classes.count].cpu().numpy() if probabilities else None
+        return Prediction(drawn.labels, kept, classes, drawn.marked)
+
+
+class _Drawn:
+    """Labels that are decided band by band."""
+
+    def __init__(self, classes: Labels, size: tuple[int, int]):
+        self.classes = classes
+        self.labels = np.empty(size, np.uint8)
+        self.marked = None if classes.objects is None else np.empty(size, np.uint8)
+
+    def decide(self, rows: slice, shares_KhW: Tensor) -> Tensor:
+        """Decide the labels of these rows; the classes' probabilities, in the room of those of the outputs."""
+        shares_KhW, marked_hW = of_classes(shares_KhW, self.classes)
+        labels_hW = shares_KhW.argmax(0).to(torch.uint8).cpu().numpy()
+        self.labels[rows] = labels_hW
+        if self.marked is not None and marked_hW is not None:
+            self.marked[rows] = np.where(
+                marked_hW.cpu().numpy() & (labels_hW == self.classes.foreground), self.classes.learned, labels_hW
+            )
+        return shares_KhW
 
 
 def _bands(height: int) -> Iterator[slice]:
