@@ -24,8 +24,9 @@ from maskwright.model import UNet, UNetRecord
 from maskwright.plan import Plan
 from maskwright.records import Record, replacing
 
-VERSION: Final = 2
-"""The latest format. 1 is a file of one model, 2 one of several members, which older readers would not understand."""
+VERSION: Final = 3
+"""The latest format. 1 is a file of one model, 2 one of several members, 3 one that says something of objects; older
+readers would not understand it."""
 KEY: Final = "maskwright"
 TOLERANCE: Final = 1e-3
 """Of the golden logits' size. Other processors and thread counts add in another order: some 1e-6, seen up to 1e-5."""
@@ -89,8 +90,8 @@ def write(path: str | Path, tensors: dict[str, Tensor], description: Description
         ModelFileError: the disk is full or cannot be written to.
     """
     path = Path(path)
-    # Readers of format 1 know no members: they are not told that there are none.
-    text = description.model_dump_json(exclude=None if description.members else {"members"})
+    description = description.model_copy(update={"version": max(description.version, _format_of(description))})
+    text = description.model_dump_json(exclude=_unsaid(description))
     try:
         with replacing(path) as temporary:
             save_file(tensors, temporary, metadata={KEY: text, "format": "pt"})
@@ -168,6 +169,32 @@ def read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Te
         return Description.read(values, str(path)), tensors
     except SettingError as error:
         raise ModelFileError(f"The description in {path} is damaged.\n{error}") from None
+
+
+def _format_of(description: Description) -> int:
+    """The first format that can say all this."""
+    if any(_says_of_objects(one) for one in (description, *description.members)):
+        return 3
+    return 2 if description.members else 1
+
+
+def _says_of_objects(description: Description) -> bool:
+    return any(part.objects is not None for part in _parts_with_objects(description).values())
+
+
+def _parts_with_objects(description: Description) -> dict[str, Labels | Plan | Fingerprint]:
+    return {"labels": description.labels, "plan": description.plan, "fingerprint": description.fingerprint}
+
+
+def _unsaid(description: Description) -> dict[str, Any]:
+    """What is left out of a file. Readers of an earlier format know no members and no objects: they are not told that
+    there are none.
+    """
+    left_out: dict[str, Any] = {
+        name: {"objects"} for name, part in _parts_with_objects(description).items() if part.objects is None
+    }
+    members = {n: _unsaid(member) for n, member in enumerate(description.members)}
+    return {**left_out, "members": members or True}
 
 
 def _refuse_strangers(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from maskwright import recipes
 from maskwright.api.looking import Inspection, look
 from maskwright.devices import DeviceSettings, choose, demand_here, is_here
-from maskwright.plan import Measure, Plan, decide, demand_fitting, follow
+from maskwright.plan import Measure, Plan, decide, demand_fitting, follow, with_outputs
 from maskwright.recipes import Recipe
 from maskwright.settings import Budget
 from maskwright.training.health.monitor import demand_healthy
@@ -53,6 +53,7 @@ def decided_for(
     options: dict[str, Any] = {"budget": budget, "device": where, "seed": seed, "wishes": wishes}
     if plan is not None:
         decided = plan.with_wishes(wishes) if device == "auto" else plan.with_wishes({**wishes, "device": where})
+        decided = with_outputs(decided, plan)
         demand_here(decided.device)
     elif recipe is not None:
         decided = follow(recipe, seen.fingerprint, **options)

@@ -74,6 +74,14 @@ Recipe = Annotated[
         show_default=False,
     ),
 ]
+Objects = Annotated[
+    str | None,
+    typer.Option(
+        help="How objects that touch are taken apart: border or centre (learned as a class of its own, where masks tell "
+        "objects apart), distance (nothing learned), or none. Not given: the plan decides.",
+        show_default=False,
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -88,6 +96,11 @@ Settings = Annotated[
         metavar="[KEY=VALUE]...", help="Settings of the plan, e.g. model.depth=3 optimizer.lr=1e-3", show_default=False
     ),
 ]
+
+
+def with_objects(pairs: list[str] | None, objects: str | None) -> list[str]:
+    """The settings, with how objects are taken apart, if that was said."""
+    return [*(pairs or []), *([] if objects is None else [f"objects={objects}"])]
 
 
 def settings_of(pairs: list[str] | None) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from maskwright.cli.options import (
     Groups,
     Memory,
     Minutes,
+    Objects,
     Recipe,
     Settings,
     Skip,
     Test,
     Val,
     settings_of,
+    with_objects,
 )
 from maskwright.errors import SettingError
 
@@ -48,9 +50,10 @@ def plan(
         ),
     ] = None,
     recipe: Recipe = None,
+    objects: Objects = None,
 ) -> None:
     """Decide a plan without training: every setting with its reason."""
-    wishes = settings_of(settings)
+    wishes = settings_of(with_objects(settings, objects))
     if out is not None and out.exists():
         raise SettingError(f"{out} is there already, perhaps edited. Give another --out, or remove it first.")
     if target is not None and device != "auto":

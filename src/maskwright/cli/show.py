@@ -36,6 +36,8 @@ def show(
         console.print(f"class     {c.name}: mask value {', '.join(map(str, c.values))}")
     if d.labels.ignored:
         console.print(f"ignored   mask value {', '.join(map(str, d.labels.ignored))}")
+    if d.labels.objects is not None:
+        console.print(f"objects   taken apart by a class of their own: {d.labels.objects.name}", soft_wrap=True)
     _print_scores(d)
     for key, value in d.provenance.items():
         console.print(f"{key:9} {value}", soft_wrap=True)

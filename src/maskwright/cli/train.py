@@ -27,6 +27,7 @@ from maskwright.cli.options import (
     Memory,
     Minutes,
     Nodes,
+    Objects,
     Recipe,
     Settings,
     Skip,
@@ -35,6 +36,7 @@ from maskwright.cli.options import (
     Val,
     Workers,
     settings_of,
+    with_objects,
 )
 from maskwright.errors import SettingError
 
@@ -64,6 +66,7 @@ def train(
         Path | None, typer.Option(help="Follow this plan.yaml instead of deciding one.", show_default=False)
     ] = None,
     recipe: Recipe = None,
+    objects: Objects = None,
     device: Device = "auto",
     devices: Devices = None,
     nodes: Nodes = None,
@@ -104,6 +107,7 @@ def train(
         raise SettingError("--find-lr trains nothing that could be tracked: leave --track out.")
     if overfit_one_batch and (data is None or find_lr):
         raise SettingError("--overfit-one-batch looks at a folder of images and masks, and at nothing else: give that.")
+    settings = with_objects(settings, objects)
     wishes = settings_of(settings)
     if workers is not None:
         wishes["device.workers"] = workers

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from maskwright.data.borders import border_weights, parted
 from maskwright.data.index import Samples
+from maskwright.data.learned_objects import LearnedObjects
 from maskwright.data.parallel import ahead
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.randomness import number
@@ -48,10 +49,11 @@ class Decoder:
     part: tuple[Sample, ...]
     preprocess: Preprocess
     borders: Mapping[str, Any] | None
+    objects: LearnedObjects | None = None
 
     def __call__(self, i: int) -> list[NDArray[Any]]:
         """Image C h w, labels h w and, where pixels are weighted, weights h w float16, of the i-th sample."""
-        arrays = _decode(self.samples, self.preprocess, self.borders, self.part[i])
+        arrays = _decode(self, self.part[i])
         demand_the_same(self.samples, self.part[i])  # it was looked at some time ago
         return arrays
 
@@ -64,7 +66,7 @@ class Decoder:
 
     def without(self, kept: int) -> "Decoder":
         """What is needed to decode the others than the first so many, and no more: this is sent to workers."""
-        return Decoder(self.samples.model_copy(update={"samples": ()}), self.part[kept:], self.preprocess, self.borders)
+        return replace(self, samples=self.samples.model_copy(update={"samples": ()}), part=self.part[kept:])
 
 
 class Cache:
@@ -139,6 +141,7 @@ def build(
     preprocess: Preprocess,
     *,
     borders: Mapping[str, Any] | None = None,
+    objects: LearnedObjects | None = None,
     limit: int | None = None,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -147,6 +150,7 @@ def build(
 
     borders: how pixels between objects are weighted, as `border_weights` takes it; objects that touch are then parted
     in the labels too. None: all count alike, and no weights are kept.
+    objects: what is learned of objects; labels then have one more for it, after those of the classes.
     limit: bytes that the files may take; None: as many as there are. The values are the same with any.
     progress: told how many samples of those that are kept are decoded.
 
@@ -157,12 +161,15 @@ def build(
         DataError: pixels are to be weighted by objects, and the classes know none.
         SettingError: the disk has not enough room.
     """
-    decoder = Decoder(samples, tuple(part), preprocess, borders)
+    decoder = Decoder(samples, tuple(part), preprocess, borders, objects)
     each = decoder.bytes_each
     wanted = len(part) if limit is None else sum(total <= limit for total in accumulate(each))
     shown = (f"{s.image} {s.content} {s.mask} {s.mask_content}" for s in part)
     key = number(
-        preprocess.to_json(), samples.labels.to_json(), sorted(borders.items()) if borders is not None else "", *shown
+        preprocess.to_json(),
+        samples.labels.learning(objects).to_json(),
+        sorted(borders.items()) if borders is not None else "",
+        *shown,
     )
     kept = _found(folder, key, wanted, decoder)
     if kept is None:
@@ -244,16 +251,19 @@ def _fill(place: Path, decoder: Decoder, kept: int, workers: int, progress: Call
         temporary.write_text(json.dumps({"key": int(place.name.split("-")[0], 16)}), "utf-8")
 
 
-def _decode(
-    samples: Samples, preprocess: Preprocess, borders: Mapping[str, Any] | None, sample: Sample
-) -> list[NDArray[Any]]:
+def _decode(decoder: Decoder, sample: Sample) -> list[NDArray[Any]]:
     """Image C h w, labels h w and, where pixels are weighted, weights h w: what each file of the cache gets."""
+    samples, preprocess, borders = decoder.samples, decoder.preprocess, decoder.borders
     image_Chw = preprocess.resize(preprocess.to_channels(samples.image(sample), sample.image)).numpy()
     if preprocess.dtype != "float32":
         image_Chw = np.rint(image_Chw)
     labels_hw = preprocess.resize_labels(samples.labels_of(sample))
     assert image_Chw.shape[1:] == labels_hw.shape
     arrays = [image_Chw.astype(preprocess.dtype), labels_hw]
+    if decoder.objects is not None:
+        objects_HW = samples.objects_of(sample)
+        assert objects_HW is not None, "there is one foreground class"
+        arrays[1] = samples.labels.learning(decoder.objects).taught(labels_hw, preprocess.resize_labels(objects_HW))
     if borders is not None:
         objects_HW = samples.objects_of(sample)
         if objects_HW is None:

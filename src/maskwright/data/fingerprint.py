@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from maskwright.data.sample import Sample, Samples
 from maskwright.data.shapes import thickness
+from maskwright.data.touching import Touching, touching
 from maskwright.errors import DataError
 from maskwright.records import IGNORED, Record
 
@@ -39,6 +40,8 @@ class Fingerprint(Record):
     thickness: tuple[float | None, ...] = ()
     """Of each class's structures, in pixels: the width of a strip with as much area and border. From some training
     masks; None: in none of them."""
+    objects: Touching | None = None
+    """How many objects touch another one, where the masks tell objects apart."""
 
     @property
     def absent(self) -> list[str]:
@@ -80,6 +83,7 @@ def fingerprint(samples: Samples) -> Fingerprint:
         image_share=tuple((counts_NK > 0).mean(axis=0).tolist()),
         ignored_share=ignored / (counted + ignored),
         thickness=thickness(samples, train),
+        objects=touching(samples, train),
     )
 
 

@@ -5,13 +5,14 @@ Shapes: H W the picture, U values.
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from maskwright.errors import DataError, nearest
+from maskwright.data.learned_objects import LearnedObjects
+from maskwright.errors import DataError, SettingError, nearest
 from maskwright.files import MaskStyle
 from maskwright.records import IGNORED, Record
 
@@ -51,11 +52,24 @@ class Labels(Record):
     """Colours: every other one means the nearest class, if no channel differs from its colour by more than this."""
     others: Literal["refuse", "ignore"] = "refuse"
     """What is done with a pixel of any value that is still no class."""
+    objects: LearnedObjects | None = None
+    """What a network learns besides, so that objects that touch come apart. Its label comes after those of the classes;
+    it is none of them: files, scores and reports know it as the foreground that it is a part of."""
 
     @property
     def count(self) -> int:
-        """K, the number of classes."""
+        """The number of classes, K: what masks and scores tell apart."""
         return len(self.classes)
+
+    @property
+    def learned(self) -> int | None:
+        """The label of what is learned of objects; None if nothing is."""
+        return self.count if self.objects else None
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of all that a network tells apart, in order of label."""
+        return [*self.names, self.objects.name] if self.objects else self.names
 
     @property
     def names(self) -> list[str]:
@@ -76,6 +90,38 @@ class Labels(Record):
         named = [label for label, c in enumerate(self.classes) if is_background(c.name)]
         zeros = [label for label, c in enumerate(self.classes) if 0 in c.values and self.count == 2]
         return next(iter(named + zeros), None)
+
+    @property
+    def foreground(self) -> int | None:
+        """The one label that is no background; None of more than two classes, or where all are shown."""
+        background = self.background
+        return 1 - background if self.count == 2 and background is not None else None
+
+    def learning(self, objects: LearnedObjects | None) -> Self:
+        """The same classes for a network that learns this of objects.
+
+        Raises:
+            SettingError: objects are to be learned, and the classes are no objects on a background.
+        """
+        if objects is not None and self.foreground is None:
+            raise SettingError(
+                f"{objects.name.capitalize()}s are to be learned (objects={objects.kind}), but "
+                f"{', '.join(self.names)} are no objects on a background. Set objects=none."
+            )
+        return self.model_copy(update={"objects": objects})
+
+    def taught(self, labels_HW: NDArray[np.uint8], objects_HW: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """The labels that a network is taught: true ones, with what it learns of these objects."""
+        if self.objects is None:
+            return labels_HW
+        marked_HW = self.objects.marked(objects_HW) & (labels_HW == self.foreground)
+        return np.where(marked_HW, np.uint8(self.count), labels_HW)
+
+    def plain(self, labels_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels of the classes, of labels that a network may say: what it learned of objects is their foreground."""
+        if self.objects is None:
+            return labels_HW
+        return np.where(labels_HW == self.count, np.uint8(self.foreground or 0), labels_HW)
 
     def encode(self, values_HW: NDArray[Any], file: object = "the mask") -> NDArray[np.uint8]:
         """Labels, H W uint8, of a mask's values.
@@ -139,6 +185,8 @@ class Labels(Record):
         dtype = np.uint32 if self.style.mode == "colour" else np.dtype(self.style.dtype)
         values = np.full(IGNORED + 1, self.ignored_value, dtype)
         values[: self.count] = [c.values[0] for c in self.classes]
+        if self.learned is not None:
+            values[self.learned] = values[self.foreground or 0]
         return values[labels_HW]
 
     @property

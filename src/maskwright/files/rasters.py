@@ -93,7 +93,9 @@ def _halved(raster: Raster, scratch: Scratch) -> Raster:
             rows = slice(top, min(raster.height, top + band))
             values = part(rows, slice(0, raster.width)).reshape(rows.stop - top, raster.width, raster.channels)
             half = values[::2, ::2] if raster.named else _mean(values)
-            plane.write(slice(top // 2, top // 2 + len(half)), slice(0, width * raster.channels), half.reshape(len(half), -1))
+            plane.write(
+                slice(top // 2, top // 2 + len(half)), slice(0, width * raster.channels), half.reshape(len(half), -1)
+            )
         parts.append(_of_wide(plane, raster.channels))
     return replace(raster, height=height, width=width, parts=tuple(parts))
 

@@ -123,6 +123,7 @@ def _demand_fit(first: str, a: Description, name: str, b: Description) -> None:
         "classes": (a.labels.names, b.labels.names),
         "mask values": ([c.values[0] for c in a.labels.classes], [c.values[0] for c in b.labels.classes]),
         "way to write masks": (a.labels.style.mode, b.labels.style.mode),
+        "way to learn objects": (a.labels.outputs[a.labels.count :], b.labels.outputs[b.labels.count :]),
     }
     for what, (one, other) in pairs.items():
         if one != other:

@@ -33,6 +33,9 @@ class Prediction:
     probabilities: NDArray[np.float32] | None
     """K H W, if they were asked for; over the classes they add up to 1, and are 0 where the image holds no data."""
     classes: Labels
+    marked: NDArray[np.uint8] | None = None
+    """H W, the labels with one more, `classes.learned`, where the network sees what it learned of objects; None where
+    it learned nothing of them."""
 
     @property
     def mask(self) -> NDArray[Any]:
@@ -110,15 +113,19 @@ class Predictor:
         Raises:
             ReadError, DataError: the file does not open; channels or kind of value are not the model's.
         """
+        classes = self.description.labels
         with opened(image) as (scene, file):
             size = scene.header.height, scene.header.width
             labels = np.empty(size, np.uint8)
-            kept = np.empty((self.description.labels.count, *size), np.float32) if probabilities else None
-            for band in streaming.stream(self._voices, scene, file, self.device.name):
+            kept = np.empty((classes.count, *size), np.float32) if probabilities else None
+            marked = np.empty(size, np.uint8) if classes.objects else None
+            for band in streaming.stream(self._voices, scene, file, self.device.name, classes):
                 labels[band.rows, band.columns] = band.labels
+                if marked is not None:
+                    marked[band.rows, band.columns] = band.marked
                 if kept is not None:
                     kept[:, band.rows, band.columns] = band.probabilities
-        return Prediction(labels, kept, self.description.labels)
+        return Prediction(labels, kept, classes, marked)
 
     def stream(self, scene: Image, *, start: int = 0) -> Iterator[Band]:
         """The same prediction in bands from top to bottom, with no more in memory than a window is high.
@@ -135,7 +142,9 @@ class Predictor:
         """
         with (
             opened(scene) as (one, file),
-            closing(streaming.stream(self._voices, one, file, self.device.name, start)) as bands,
+            closing(
+                streaming.stream(self._voices, one, file, self.device.name, self.description.labels, start)
+            ) as bands,
         ):
             yield from bands
 

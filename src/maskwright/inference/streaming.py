@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from maskwright.anysize import Line, as_probabilities, enlarged_blocks, fitted_indices
+from maskwright.anysize import Line, as_probabilities, enlarged_blocks, fitted_indices, of_classes
 from maskwright.data.labels import Labels
 from maskwright.data.moments import Moments
 from maskwright.data.preprocess import Preprocess
@@ -52,6 +52,9 @@ class Band:
     """h w; `IGNORED` where the image holds no data."""
     probabilities: NDArray[np.float32]
     """K h w; over the classes they add up to 1, and are 0 where the image holds no data."""
+    marked: NDArray[np.uint8] | None
+    """h w, the labels with one more, `Labels.learned`, where the networks see what they learned of objects; None where
+    they learned nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _inside(blocks: Iterator[Block], size: tuple[int, int]) -> Iterator[Block]:
 
 @torch.inference_mode()
 def stream(
-    voices: Sequence[Voice], scene: Scene, file: object, device: str, start: int = 0
+    voices: Sequence[Voice], scene: Scene, file: object, device: str, classes: Labels, start: int = 0
 ) -> Generator[Band, None, None]:
     """What the voices together say of a scene, band by band from a row on. file: what errors call it.
 
@@ -121,18 +124,24 @@ def stream(
     rows.need_valid("the answer", start)
     blocks = spoken[0] if len(voices) == 1 else _mean(spoken, [v.weight for v in voices], rows.size, start)
     for block in blocks:
-        yield _band(block, rows)
+        yield _band(block, rows, classes)
 
 
-def _band(block: Block, scene: SceneRows) -> Band:
+def _band(block: Block, scene: SceneRows, classes: Labels) -> Band:
     scene.need_valid("the answer", block.rows.start)
-    labels = block.values.argmax(0).to(torch.uint8).cpu().numpy()
-    probabilities = block.values.cpu().numpy()
+    shares, seen = of_classes(block.values, classes)
+    labels = shares.argmax(0).to(torch.uint8).cpu().numpy()
+    probabilities = shares.cpu().numpy()
+    marked = None
+    if seen is not None:
+        marked = np.where(seen.cpu().numpy() & (labels == classes.foreground), np.uint8(classes.count), labels)
     valid = scene.valid(block.rows, block.columns)
     if valid is not None:
         labels[~valid] = IGNORED
         probabilities[:, ~valid] = 0
-    return Band(block.rows, block.columns, labels, probabilities)
+        if marked is not None:
+            marked[~valid] = IGNORED
+    return Band(block.rows, block.columns, labels, probabilities, marked)
 
 
 def _mean(

@@ -8,8 +8,8 @@ recipe says.
 
 from maskwright.plan.costs import Cost, Measure, Measurement, estimate
 from maskwright.plan.deciding import decide
-from maskwright.plan.fitting import demand_fitting
+from maskwright.plan.fitting import demand_fitting, with_outputs
 from maskwright.plan.following import follow
 from maskwright.plan.record import Plan
 
-__all__ = ["Cost", "Measure", "Measurement", "Plan", "decide", "demand_fitting", "estimate", "follow"]
+__all__ = ["Cost", "Measure", "Measurement", "Plan", "decide", "demand_fitting", "estimate", "follow", "with_outputs"]

@@ -9,6 +9,7 @@ from maskwright.devices import DeviceSettings
 from maskwright.plan import rules
 from maskwright.plan.climbing import Candidate, Climb, Room
 from maskwright.plan.costs import Measure, estimate, shown
+from maskwright.plan.fitting import with_outputs
 from maskwright.plan.ladder import Ladder, Rung, ladder
 from maskwright.plan.record import Plan
 from maskwright.settings import Budget, TrainingSettings
@@ -97,14 +98,17 @@ def _draft(f: Fingerprint, steps: Ladder, rung: Rung, wanted: Wanted) -> Plan:
         device=take("device", rules.memory_format(device, network)),
         reasons=reasons,
     )
-    plan = draft.with_wishes(wanted.wishes)
+    if f.objects is not None:
+        apart = take("objects", rules.objects(f.objects))
+        draft = with_outputs(draft.model_copy(update={"objects": apart, "reasons": reasons}), draft)
+    plan = with_outputs(draft.with_wishes(wanted.wishes), draft)
     if plan.training.budget != budget:  # how often to validate hangs on it
         return _draft(f, steps, rung, wanted._replace(budget=plan.training.budget))
     if plan.model == draft.model and plan.preprocess == draft.preprocess:
         return plan
     # What was wished of network and size changes which crops suit; wishes for the crops themselves come last.
     fitting = rules.sampling(f, plan.preprocess.scale, plan.model, device).value
-    return draft.model_copy(update={"sampling": fitting}).with_wishes(wanted.wishes)
+    return with_outputs(draft.model_copy(update={"sampling": fitting}).with_wishes(wanted.wishes), draft)
 
 
 def _different(candidates: list[Candidate]) -> list[Candidate]:

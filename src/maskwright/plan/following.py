@@ -7,6 +7,7 @@ from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.devices import DeviceSettings
 from maskwright.plan import rules
+from maskwright.plan.fitting import with_outputs
 from maskwright.plan.record import Plan
 from maskwright.recipes import Recipe
 from maskwright.settings import Budget
@@ -48,11 +49,11 @@ def follow(
         device=where.value,
         reasons={**reasons, "tiles": tiles.reason, "device": where.reason},
     )
-    plan = draft.with_wishes(wishes or {})
+    plan = with_outputs(draft.with_wishes(wishes or {}), draft)
     if plan.preprocess.size == draft.preprocess.size or draft.sampling.crop != draft.preprocess.size:
         return plan
     # The recipe trains on whole images, so it does at another size too; a wish for the crop itself comes last.
-    return draft.with_wishes({"sampling.crop": plan.preprocess.size, **(wishes or {})})
+    return with_outputs(draft.with_wishes({"sampling.crop": plan.preprocess.size, **(wishes or {})}), draft)
 
 
 def _prepared_as(recipe: Recipe, f: Fingerprint) -> Preprocess:

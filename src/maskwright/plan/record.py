@@ -5,6 +5,7 @@ from typing import Any
 
 from maskwright.data.augment import Augment
 from maskwright.data.dataset import Sampling
+from maskwright.data.learned_objects import ObjectsAsked
 from maskwright.data.preprocess import Preprocess
 from maskwright.devices import DeviceSettings
 from maskwright.losses import LossSettings
@@ -30,6 +31,8 @@ class Plan(Record):
     tiles: Tiles
     views: Views = Views()
     """Test-time augmentation, as part of the model."""
+    objects: ObjectsAsked = None
+    """How objects that touch are taken apart; None: they are not."""
     metrics: tuple[str, ...] = ()
     """Contest scores that evaluation adds to the usual ones."""
     device: DeviceSettings

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 from maskwright.data.augment import Augment
 from maskwright.data.dataset import Sampling
 from maskwright.data.fingerprint import Fingerprint
+from maskwright.data.learned_objects import ObjectSettings
 from maskwright.data.preprocess import Preprocess
+from maskwright.data.touching import Touching
 from maskwright.devices import DeviceSettings
 from maskwright.losses import LossSettings
 from maskwright.model import UNetRecord
@@ -20,6 +22,10 @@ RARE = 0.05
 """Share of the pixels below which crops are drawn around a class."""
 FEW = 30
 """Images up to which they count as few: the paper's own set has 30."""
+
+
+CROWDED = 0.05
+"""Share of the objects that touch another, from which on it pays to learn where they come apart."""
 
 
 class Why(NamedTuple):
@@ -127,6 +133,14 @@ def loss(f: Fingerprint) -> Why:
         weights = tuple(round(w / mean, 3) for w in raw)
         return Why(LossSettings(class_weights=weights), "rare classes weigh more, by the root of their share")
     return Why(LossSettings(), "cross-entropy for every pixel, Dice for every class however small")
+
+
+def objects(seen: Touching) -> Why:
+    """By what objects are taken apart, where masks tell them apart."""
+    said = f"{seen.touching:.0%} of the objects touch another"
+    if seen.touching < CROWDED:
+        return Why(ObjectSettings(how="distance"), f"{said}: few, so nothing is learned for them")
+    return Why(ObjectSettings(how="border"), f"{said}: the network learns where they meet")
 
 
 def tiles(device: DeviceSettings) -> Why:

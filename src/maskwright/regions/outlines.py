@@ -113,9 +113,7 @@ def _outside(dtype: "np.dtype[np.generic]", leave_out: Collection[int]) -> tuple
     return int(np.iinfo(dtype).min) - 1, np.dtype(np.int16 if dtype.itemsize == 1 else np.int64)
 
 
-def _of_band(
-    block: NDArray[Any], top: int, leave_out: Collection[int], before: int
-) -> tuple[NDArray[Any], ...]:
+def _of_band(block: NDArray[Any], top: int, leave_out: Collection[int], before: int) -> tuple[NDArray[Any], ...]:
     """The corners at the vertices between the rows of a block with a border; x, y, kind, value, hung, reach.
 
     top: the row of the first vertices. before: how many corners there were.

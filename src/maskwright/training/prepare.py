@@ -63,7 +63,9 @@ def prepare(
             "with --val, or set schedule.name=cosine."
         )
     torch.manual_seed(number(decided.seed, "weights"))
-    decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, workers=cores())
+    learned = decided.objects.learned if decided.objects else None
+    labels = samples.labels.learning(learned)
+    decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, objects=learned, workers=cores())
     borders = decided.loss.border.plain() if decided.loss.border else None
     home = decoded or folder / "cache"
     # The disk may fill meanwhile; all must have the same images in the cache.
@@ -74,7 +76,7 @@ def prepare(
     if part := _held_out(samples, decided):
         left = room - sum(_decoder(samples, decided).bytes_each[: train.kept])
         held_out = decode(home / "val", part=part, limit=max(0, left))
-        validation = Validation(held_out, decided.preprocess, samples.labels.count, loss, decided.tiles, world)
+        validation = Validation(held_out, decided.preprocess, labels, loss, decided.tiles, world)
     return Job(
         network=_network(folder, decided.model, writes=world.first),
         crops=Crops(
@@ -96,7 +98,7 @@ def prepare(
         workers=_workers(decided.device),
         world=world,
         names=tuple(sample.name for sample in samples.part("train")),
-        classes=tuple(samples.labels.names),
+        classes=tuple(labels.outputs),
     )
 
 
@@ -171,7 +173,7 @@ def description(
         # Where its first weights came from is history; a path of this machine would mean nothing elsewhere.
         network=decided.model.with_settings({"encoder.weights": None}),
         preprocess=decided.preprocess,
-        labels=samples.labels,
+        labels=samples.labels.learning(decided.objects.learned if decided.objects else None),
         plan=decided,
         fingerprint=fingerprint,
         provenance={

@@ -31,7 +31,9 @@ class GeoJson(Record):
     Properties: `class`, `pixels`; `area` on a map, in its units; `score`, the mean probability of an object.
     """
 
-    about: ClassVar[str] = "STEM.geojson: contours, in map coordinates where known, else pixels; QGIS, GeoPandas, QuPath"
+    about: ClassVar[str] = (
+        "STEM.geojson: contours, in map coordinates where known, else pixels; QGIS, GeoPandas, QuPath"
+    )
     needs: ClassVar[frozenset[str]] = frozenset()
 
     coordinates: Literal["map", "wgs84", "pixels"] = "map"
