@@ -56,3 +56,19 @@ def test_what_does_not_open_is_named(tmp_path):
     (tmp_path / "broken.tif").write_bytes(b"II*\0" + bytes(20))
     with pytest.raises(ReadError, match=r"broken\.tif"), open_scene(tmp_path / "broken.tif"):
         pass
+
+
+def test_an_error_in_the_block_is_the_callers_own_and_one_of_the_file_names_it(files, tmp_path):
+    for path in files:
+        with pytest.raises(ZeroDivisionError), open_scene(path):
+            raise ZeroDivisionError
+    tiled = tmp_path / "tiled.tif"
+    with tifffile.TiffFile(tiled) as file:
+        start, length = file.pages[0].dataoffsets[1], file.pages[0].databytecounts[1]
+    data = bytearray(tiled.read_bytes())
+    data[start : start + length] = bytes(length)
+    tiled.write_bytes(data)
+    with open_scene(tiled) as scene:
+        scene.read(slice(0, 16), slice(0, 16))
+        with pytest.raises(ReadError, match=r"tiled\.tif cannot be read as the image it should be"):
+            scene.read(slice(0, 20), slice(0, 30))

@@ -2,37 +2,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from maskwright.data.labels import ClassLabel, Labels
-from maskwright.errors import DataError, SettingError
-from maskwright.inference.inputs import demand_runs, is_stack, targets
-
-
-def labels(*names):
-    classes = tuple(ClassLabel(name=name, values=(value,), colour=(value, 0, 0)) for value, name in enumerate(names))
-    return Labels(classes=classes)
-
-
-def test_runs_are_for_one_foreground_class(tmp_path):
-    demand_runs(tmp_path / "runs.csv", labels("ground", "salt"))
-
-    with pytest.raises(SettingError, match=r"one foreground class; this model knows 3 classes: ground, cat, dog"):
-        demand_runs(tmp_path / "runs.csv", labels("ground", "cat", "dog"))
-
-
-def test_runs_go_into_a_csv_so_that_no_picture_is_written_over(tmp_path):
-    (tmp_path / "photo.png").write_bytes(b"")
-
-    with pytest.raises(SettingError, match=r"photo\.png should end in \.csv"):
-        demand_runs(tmp_path / "photo.png", labels("ground", "salt"), overwrite=True)
-
-
-def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path):
-    path = tmp_path / "runs.CSV"
-    path.write_text("mine")
-
-    with pytest.raises(DataError, match="--overwrite"):
-        demand_runs(path, labels("ground", "salt"))
-    demand_runs(path, labels("ground", "salt"), overwrite=True)
+from maskwright.errors import DataError
+from maskwright.inference.inputs import Input, existing, expanded, is_stack, targets
 
 
 def test_a_volume_is_a_stack_and_its_mask_has_its_name_without_both_endings(tmp_path):
@@ -40,4 +11,42 @@ def test_a_volume_is_a_stack_and_its_mask_has_its_name_without_both_endings(tmp_
     nibabel.Nifti1Image(np.zeros((4, 5, 3), np.uint8), np.eye(4)).to_filename(image)
 
     assert is_stack(image)
-    assert targets([image], tmp_path / "out") == {image: tmp_path / "out" / "brain.tif"}
+    assert list(targets(expanded([image]), tmp_path / "out")) == [tmp_path / "out" / "brain"]
+
+
+def test_a_pattern_through_folders_keeps_them_apart(tmp_path):
+    for name in ("a/image.png", "b/image.png", "b/other.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    pattern = tmp_path / "*" / "*.png"
+    found = targets(expanded([pattern]), tmp_path / "out")
+    assert [str(target.relative_to(tmp_path / "out")) for target in found] == ["a/image", "b/image", "b/other"]
+    assert list(targets(expanded([tmp_path / "b" / "*.png"]), tmp_path)) == [tmp_path / "image", tmp_path / "other"]
+
+
+def test_a_zarr_is_found_by_a_pattern_though_it_is_a_folder(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    zarr.create_array(str(tmp_path / "cells.zarr"), data=np.zeros((4, 5), np.uint8))
+    assert expanded([tmp_path / "*.zarr"]) == [
+        Input(tmp_path / "cells.zarr", expanded([tmp_path / "*.zarr"])[0].inside)
+    ]
+
+
+def test_each_image_is_taken_once_and_two_of_a_name_are_told(tmp_path):
+    for name in ("a.png", "a.tif"):
+        (tmp_path / name).write_bytes(b"")
+    assert [one.image.name for one in expanded([tmp_path / "a.png", tmp_path, tmp_path / "*.tif"])] == [
+        "a.png",
+        "a.tif",
+    ]
+    with pytest.raises(DataError, match=r"a\.png and .*a\.tif would both become"):
+        targets(expanded([tmp_path]), tmp_path / "out")
+    with pytest.raises(DataError, match="neither an image, nor a folder"):
+        expanded([tmp_path / "b*.png"])
+
+
+def test_names_with_brackets_are_no_patterns(tmp_path):
+    (tmp_path / "a[1].png").write_bytes(b"")
+    assert existing(tmp_path / "a[1]")
+    assert not existing(tmp_path / "a1")
+    assert not existing(tmp_path / "nowhere" / "a")

@@ -60,38 +60,37 @@ def test_an_unknown_metric_is_refused_before_any_work(tmp_path):
 
 
 def test_predictions_become_a_csv_of_run_lengths(home, tmp_path):
-    model, images, runs = home / "run" / "model.safetensors", home / "blobs" / "images", tmp_path / "runs.csv"
+    model, images, masks = home / "run" / "model.safetensors", home / "blobs" / "images", tmp_path / "masks"
 
-    done = command("predict", model, images, "--out", tmp_path / "masks", "--runs", runs)
+    done = command("predict", model, images, "--out", masks, "-o", "runs")
 
     assert done.exit_code == 0, done.output
-    assert f"run lengths of 10 images in {runs}" in done.stdout
-    found = read_run_lengths(runs)
+    found = read_run_lengths(masks / "runs.csv")
     assert list(found) == [f"img_{i:02d}" for i in range(10)]
     for stem, (text,) in found.items():
-        mask = np.asarray(Image.open(tmp_path / "masks" / f"{stem}.png"))
+        mask = np.asarray(Image.open(masks / f"{stem}.png"))
         np.testing.assert_array_equal(decode_runs(text, mask.shape), mask == 255)
 
 
 def test_run_lengths_are_written_over_only_if_told_to_and_nothing_else_is_then(home, tmp_path):
     model, image = home / "run" / "model.safetensors", home / "blobs" / "images" / "img_00.png"
-    runs = tmp_path / "runs.csv"
-    runs.write_text("mine")
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    (masks / "runs.csv").write_text("mine")
 
     with pytest.raises(DataError, match=r"runs\.csv is there already.*--overwrite"):
-        list(api.predict_files(model, [image], tmp_path / "masks", runs=runs))
-    assert runs.read_text() == "mine"
-    assert not (tmp_path / "masks").exists()
+        list(api.predict_files(model, [image], masks, outputs=["runs"]))
+    assert [path.read_text() for path in masks.iterdir()] == ["mine"]
 
-    list(api.predict_files(model, [image], tmp_path / "masks", runs=runs, overwrite=True))
-    assert list(read_run_lengths(runs)) == ["img_00"]
+    list(api.predict_files(model, [image], masks, outputs=["runs"], overwrite=True))
+    assert list(read_run_lengths(masks / "runs.csv")) == ["img_00"]
 
 
 def test_an_image_that_does_not_open_has_no_run_lengths_and_stops_no_others(home, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no picture")
     inputs = [tmp_path / "bad.png", home / "blobs" / "images" / "img_01.png"]
 
-    done = api.predict_files(home / "run" / "model.safetensors", inputs, tmp_path / "masks", runs=tmp_path / "runs.csv")
+    done = api.predict_files(home / "run" / "model.safetensors", inputs, tmp_path / "masks", outputs=["runs"])
 
     assert [written.error is None for written in done] == [False, True]
-    assert list(read_run_lengths(tmp_path / "runs.csv")) == ["img_01"]
+    assert list(read_run_lengths(tmp_path / "masks" / "runs.csv")) == ["img_01"]

@@ -183,8 +183,18 @@ def test_the_model_of_all_folds_says_the_mean_of_theirs(whole, pictures, tmp_pat
 
     said("ensemble", *files, "--out", tmp_path / "m.safetensors")
     others = [word for file in files[1:] for word in ("--with", file)]
-    said("predict", files[0], image, *others, "--probabilities", "--out", tmp_path / "listed", "--device", "cpu")
-    said("predict", tmp_path / "m.safetensors", image, "--probabilities", "--out", tmp_path / "one", "--device", "cpu")
+    said("predict", files[0], image, *others, "-o", "probabilities", "--out", tmp_path / "listed", "--device", "cpu")
+    said(
+        "predict",
+        tmp_path / "m.safetensors",
+        image,
+        "-o",
+        "probabilities",
+        "--out",
+        tmp_path / "one",
+        "--device",
+        "cpu",
+    )
     for out in ("listed", "one"):
         written = np.load(tmp_path / out / "img_00.probabilities.npy")
         np.testing.assert_allclose(written, by_hand, atol=1e-6)

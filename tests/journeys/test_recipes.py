@@ -138,7 +138,7 @@ def test_a_recipe_trains_evaluates_and_predicts_on_its_own_layout(name, tmp_path
     assert set(scores["contests"]) == set(plan.metrics)
     image = sorted(path for path in data.rglob("*") if path.suffix in {".jpg", ".png"} and "mask" not in str(path))
     image = image[0] if image else data / "train-volume.tif"
-    invoke("predict", run / "model.safetensors", image, "--out", tmp_path / "masks", "--device", "cpu", "--overlay")
+    invoke("predict", run / "model.safetensors", image, "--out", tmp_path / "masks", "--device", "cpu", "-o", "overlay")
     (mask,) = (path for path in (tmp_path / "masks").iterdir() if path.stem == image.stem)
     page = 0 if image.suffix == ".tif" else None
     assert pages_in(mask) == pages_in(image)

@@ -151,7 +151,7 @@ def test_the_command_line_walks_the_street(blobs, tiny, tmp_path):
     assert json.loads(evaluated.stdout)["images"] == 1, evaluated.stderr
 
     masks = tmp_path / "masks"
-    predicted = command("predict", model, folder / "images", "--out", masks, "--overlay", "--probabilities")
+    predicted = command("predict", model, folder / "images", "--out", masks, "-o", "overlay", "-o", "probabilities")
     assert predicted.returncode == 0, predicted.stderr
     assert len(list(masks.glob("img_??.png"))) == 8
     assert len(list(masks.glob("*.overlay.png"))) == 8

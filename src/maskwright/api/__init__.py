@@ -11,7 +11,7 @@ from maskwright.api.training import resume, train
 from maskwright.api.trying import find_lr, overfit_one_batch, resume_tune, tune
 from maskwright.api.using import ensemble, evaluate, load, predict, predict_files
 from maskwright.evaluation.diagnosis import Diagnosis
-from maskwright.inference.masks import Written
+from maskwright.inference.many import Written
 from maskwright.recipes import build
 
 __all__ = [

@@ -2,31 +2,29 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from maskwright.api.folders import keep_scores
 from maskwright.api.looking import Watch, telling
 from maskwright.data.index import index
+from maskwright.data.learned_objects import ObjectSettings
 from maskwright.data.sample import Samples
 from maskwright.devices import cores
 from maskwright.errors import DataError, SettingError
 from maskwright.evaluation import Scores
 from maskwright.evaluation import evaluate as score
-from maskwright.evaluation.gallery import Gallery, overlay
+from maskwright.evaluation.gallery import Gallery
 from maskwright.evaluation.report import write_report
 from maskwright.evaluation.scores import chosen_metrics
-from maskwright.files import write_image
 from maskwright.inference import Prediction, Predictor
 from maskwright.inference import ensemble as ensembles
-from maskwright.inference.masks import Written, write_masks
+from maskwright.inference.many import Written, write_all
+from maskwright.inference.one import Asked, apart
+from maskwright.inference.opening import Image
+from maskwright.inference.outputs import wanted
 from maskwright.inference.predictor import Source
 from maskwright.modelfile import Description
-from maskwright.records import replacing
 from maskwright.tiling import Tiles
 
 
@@ -54,13 +52,9 @@ def ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
 
 
 def predict(
-    model: Source | Sequence[Source] | Predictor,
-    image: str | Path | NDArray[Any],
-    *,
-    probabilities: bool = False,
-    device: str = "auto",
+    model: Source | Sequence[Source] | Predictor, image: Image, *, probabilities: bool = False, device: str = "auto"
 ) -> Prediction:
-    """The prediction for one image, a file or an array H W or H W C."""
+    """The prediction for one image: a file, an array H W or H W C, a picture of Pillow's, a tensor H W or C H W."""
     predictor = model if isinstance(model, Predictor) else load(model, device=device)
     return predictor(image, probabilities=probabilities)
 
@@ -70,28 +64,33 @@ def predict_files(
     inputs: Sequence[str | Path],
     out: str | Path,
     *,
-    overlays: bool = False,
-    probabilities: bool = False,
-    runs: str | Path | None = None,
+    outputs: Sequence[str] = (),
+    objects: str | ObjectSettings | None = None,
     overwrite: bool = False,
+    jobs: int | None = None,
     device: str = "auto",
 ) -> Iterator[Written]:
-    """Predict files, folders and globs; each gets `OUT/STEM.png` in its own size and the training masks' values.
+    """Predict files, folders and patterns: `OUT/STEM.png` of each, in its own size and the training masks' values.
 
-    A stack gets `OUT/STEM.tif`, a page for each of its own; what else is written is called STEM_00, STEM_01 …
-    overlays: also `STEM.overlay.png`. probabilities: also `STEM.probabilities.npy`, K H W float32.
-    runs: also this CSV of all images, the foreground of each as run lengths by stem; written at the end.
-    overwrite: write over masks that are there already. A file that does not open stops none of the others.
+    A TIFF with a place on a map, a pyramid or a value for "no data" gets `OUT/STEM.tif` that has them too, a Zarr a
+    Zarr, and a stack a TIFF with a page for each of its own; what else is written of its pages is called STEM_00,
+    STEM_01 … Memory does not grow with an image's height. An image that does not open stops none of the others.
+    Stopped and called again, it goes on where it stopped: `OUT/predicted.jsonl` says what is done.
+
+    outputs: what else is to be written, as `overlay` or `probabilities=uint8`; see `maskwright predict --outputs`.
+    objects: how objects that touch are taken apart for outputs of objects: border, centre, distance or none; None: as
+        the model was trained.
+    overwrite: do all anew, and write over what is there already.
+    jobs: images that are worked on at a time; None: as many as there are cores.
 
     Raises:
-        DataError: an input matches nothing, two would be written to the same mask, or a mask is there already.
-        SettingError: runs are asked of a model with more than one foreground class.
+        DataError: an input matches nothing, two would be called the same, a file is there already, or the disk is full.
+        SettingError: there is no such output; or the model has learned no borders or centres.
     """
     predictor = model if isinstance(model, Predictor) else load(model, device=device)
-    beside = partial(_write_beside, overlays=overlays)
-    return write_masks(
-        predictor, inputs, Path(out), beside, probabilities=probabilities, runs=runs, overwrite=overwrite
-    )
+    texts = outputs if any(text.partition("=")[0].strip() == "mask" for text in outputs) else ["mask", *outputs]
+    asked = Asked(wanted(texts), apart(predictor.description, objects))
+    return write_all(predictor, inputs, Path(out), asked, overwrite=overwrite, jobs=jobs)
 
 
 def evaluate(
@@ -131,15 +130,6 @@ def evaluate(
         keep_scores(run, scores, gallery)
         write_report(run)
     return scores
-
-
-def _write_beside(target: Path, image_HWC: NDArray[Any], prediction: Prediction, *, overlays: bool) -> None:
-    """What is asked for besides the mask, called as the mask."""
-    if overlays:
-        write_image(target.with_suffix(".overlay.png"), overlay(image_HWC, prediction.labels, prediction.classes))
-    if prediction.probabilities is not None:
-        with replacing(target.with_suffix(".probabilities.npy")) as temporary:
-            np.save(temporary, prediction.probabilities)
 
 
 def _run_of(model: object) -> Path | None:

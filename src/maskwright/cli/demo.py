@@ -34,7 +34,7 @@ def demo(
     )
     scores = api.evaluate(run.model, seen.samples, split="test")
     masks = run.folder / "masks"
-    count = sum(1 for _ in api.predict_files(run.model, [data / "test" / "images"], masks, overlays=True))
+    count = sum(1 for _ in api.predict_files(run.model, [data / "test" / "images"], masks, outputs=["overlay"]))
     print_scores(scores)
     otsu = _otsu(seen.samples)
     console.print(

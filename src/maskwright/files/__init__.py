@@ -22,7 +22,7 @@ from maskwright.files.pngwriting import write_png
 from maskwright.files.rasters import Raster, raster_of
 from maskwright.files.readers import Reader, readers
 from maskwright.files.runlengths import decode_runs, encode_runs, read_run_lengths, write_run_lengths
-from maskwright.files.scenes import ArrayScene, Scene, open_scene
+from maskwright.files.scenes import ArrayScene, Head, Scene, head_of, open_scene
 from maskwright.files.stored import Header, Stored
 from maskwright.files.tiffwriting import write_tiff
 from maskwright.files.validity import read_alpha, valid_pixels
@@ -40,6 +40,7 @@ __all__ = [
     "ArrayScene",
     "FilePlane",
     "Georeference",
+    "Head",
     "Header",
     "Mask",
     "MaskStyle",
@@ -59,6 +60,7 @@ __all__ = [
     "folders_in",
     "has_files",
     "hashed",
+    "head_of",
     "is_archive",
     "is_file",
     "is_folder",

@@ -136,12 +136,19 @@ def _stream(path: Path, packed: Inside | None) -> Iterator[BinaryIO]:
 def _file(path: str | Path, page: int | None = None) -> Iterator[BinaryIO]:
     """The file, open for the length of a block; what goes wrong there is a `ReadError` that names it."""
     path = path if isinstance(path, Path) else Path(path)
-    name = path if page is None else f"{path}, page {page},"
     packed = inside(path)  # what is wrong with an archive is told as such
-    try:
+    with reading(path, page):
         at_once = _at_once(path) if packed is None else None
         with _stream(path, packed) if at_once is None else at_once as file:
             yield file
+
+
+@contextmanager
+def reading(path: Path, page: int | None = None) -> Iterator[None]:
+    """A block in which a file is read: what goes wrong there is a `ReadError` that names it."""
+    name = path if page is None else f"{path}, page {page},"
+    try:
+        yield
     except ReadError as error:
         raise ReadError(f"{name} {error}") from error.__cause__
     except FileNotFoundError:

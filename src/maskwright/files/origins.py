@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from maskwright.files.georeference import Georeference
 from maskwright.files.opening import is_picture_folder
 from maskwright.files.places import open_file
-from maskwright.files.scenes import Scene
+from maskwright.files.scenes import Head, Scene
 from maskwright.files.stored import Header
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Origin:
         return "tiff" if kept or self.on_a_map or self.large else "png"
 
 
-def origin_of(scene: Scene, file: str | Path | None = None, page: int | None = None) -> Origin:
+def origin_of(scene: Scene | Head, file: str | Path | None = None, page: int | None = None) -> Origin:
     """What there is to follow of an image; nothing is decoded.
 
     file: where the scene was opened; None: it is an array.

@@ -6,13 +6,13 @@ Shapes: H W the picture, C its channels, h w a window.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from maskwright.errors import SettingError
 from maskwright.files.georeference import Georeference, upright_place
-from maskwright.files.opening import check_size, opened
+from maskwright.files.opening import check_size, opened, reading
 from maskwright.files.orientation import stored_window, upright
 from maskwright.files.stored import Array, Header, Stored, image_of
 from maskwright.files.validity import missing_pixels
@@ -67,8 +67,8 @@ class ArrayScene:
 class _FileScene:
     """An opened picture whose format gives windows."""
 
-    def __init__(self, stored: Stored):
-        self._stored = stored
+    def __init__(self, stored: Stored, path: Path, page: int | None):
+        self._stored, self._path, self._page = stored, path, page
         self._lock = threading.Lock()  # one file, one place in it
         self.header = stored.header
         self.georeference = upright_place(stored)
@@ -91,11 +91,12 @@ class _FileScene:
         assert region is not None, "others are read whole"
         window = stored_window(rows, columns, stored.height, stored.width, stored.orientation)
         height, width = (side.stop - side.start for side in window)
-        part = replace(stored, height=height, width=width, decode=lambda: region(*window), working=None)
-        check_size(part)
-        with self._lock:
-            samples_hwC = region(*window)
-        return image_of(replace(part, decode=lambda: samples_hwC)), samples_hwC
+        with reading(self._path, self._page):
+            part = replace(stored, height=height, width=width, decode=lambda: region(*window), working=None)
+            check_size(part)
+            with self._lock:
+                samples_hwC = region(*window)
+            return image_of(replace(part, decode=lambda: samples_hwC)), samples_hwC
 
 
 @contextmanager
@@ -106,13 +107,35 @@ def open_scene(path: str | Path, page: int | None = None, axes: str | None = Non
     larger than memory. Other formats are decoded whole, once.
 
     Raises:
+        ReadError: as for `read_image`, here or when a window is read.
+    """
+    failure: BaseException | None = None
+    with opened(path, page, axes) as stored:
+        scene = _decoded(stored) if stored.region is None else _FileScene(stored, Path(path), page)
+        try:
+            yield scene
+        except BaseException as error:  # the caller's own, which tells nothing of the file; it is raised again
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a scene says of itself."""
+
+    header: Header
+    georeference: Georeference | None
+
+
+def head_of(path: str | Path, page: int | None = None, axes: str | None = None) -> Head:
+    """What the scene of `open_scene(path, page, axes)` would say of itself, without decoding a pixel.
+
+    Raises:
         ReadError: as for `read_image`.
     """
     with opened(path, page, axes) as stored:
-        if stored.region is not None:
-            yield _FileScene(stored)
-            return
-        yield _decoded(stored)
+        return Head(stored.header, upright_place(stored))
 
 
 def _decoded(stored: Stored) -> ArrayScene:

@@ -1,54 +1,71 @@
 """What a person names on the command line, as files; and where their masks go."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
-from maskwright.data.labels import Labels
-from maskwright.errors import DataError, ReadError, SettingError
+from maskwright.errors import DataError, ReadError
 from maskwright.files import STACK_SUFFIXES, files_in, is_picture_folder, pages_in, stem, suffix_of
 
 
-def expanded(inputs: Sequence[str | Path]) -> list[Path]:
-    """The files that paths, folders and globs mean, each once.
+@dataclass(frozen=True)
+class Input:
+    """An image that is to be predicted."""
+
+    image: Path
+    inside: Path
+    """The folder its results get inside of OUT: `.`, or where a pattern's wildcards lead."""
+
+    def target(self, out: Path) -> Path:
+        """Where its results go, without a suffix."""
+        return out / self.inside / stem(self.image)
+
+
+def expanded(inputs: Sequence[str | Path]) -> list[Input]:
+    """The images that paths, folders and patterns mean, each once. The results of `scenes/*/image.tif` go into folders
+    of their own, as they would else all be called the same; those of `scans/*.tif` do not.
 
     Raises:
         DataError: one of them means nothing.
     """
-    files: dict[Path, None] = {}
+    found: dict[Path, Input] = {}
     for text in inputs:
         path = Path(text)
         if path.is_dir() and not is_picture_folder(path):
-            found = files_in(path)
+            images = [Input(image, Path()) for image in files_in(path)]
         elif path.exists():
-            found = [path]
+            images = [Input(path, Path())]
         else:
-            found = [Path(match) for match in sorted(glob.glob(str(text), recursive=True)) if Path(match).is_file()]
-        if not found:
+            images = list(_matches(str(text)))
+        if not images:
             raise DataError(f"{text} is neither an image, nor a folder with images, nor a pattern that matches any.")
-        files.update(dict.fromkeys(found))
-    return list(files)
+        for one in images:
+            found.setdefault(one.image, one)
+    return list(found.values())
 
 
-def targets(images: list[Path], out: Path, *, overwrite: bool = False) -> dict[Path, Path]:
-    """Image → mask to be written; no image of the user's is ever written over, and no other file unless told to.
+def _matches(pattern: str) -> Iterator[Input]:
+    start = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parent.parts))
+    for match in map(Path, sorted(glob.glob(pattern, recursive=True))):
+        if match.is_file() or is_picture_folder(match):
+            yield Input(match, match.parent.relative_to(start))
+
+
+def targets(images: Sequence[Input], out: Path) -> dict[Path, Input]:
+    """Where the results of each image go, without a suffix.
 
     Raises:
-        DataError: two images would become the same mask, a mask its own image, or a mask is there already.
+        DataError: those of two images would be called the same.
     """
-    found: dict[Path, Path] = {}
-    taken: dict[Path, Path] = {}
-    for image in images:
-        target = out / f"{stem(image)}{'.tif' if is_stack(image) else '.png'}"
-        if (other := taken.get(target)) is not None:
-            raise DataError(f"{other} and {image} would both become {target}. Predict them into different folders.")
-        if target.resolve() == image.resolve():
-            raise DataError(f"The mask of {image} would be written over it. Give another --out.")
-        if target.exists() and not overwrite:
-            raise DataError(f"{target} is there already. Give another --out, or --overwrite what is there.")
-        taken[target] = image
-        found[image] = target
+    found: dict[Path, Input] = {}
+    for one in images:
+        if (other := found.setdefault(target := one.target(out), one)) is not one:
+            raise DataError(
+                f"{other.image} and {one.image} would both become {target}. Predict them into different folders."
+            )
     return found
 
 
@@ -59,19 +76,6 @@ def is_stack(image: Path) -> bool:
     return False
 
 
-def demand_runs(path: Path, labels: Labels, *, overwrite: bool = False) -> None:
-    """Nothing, if the run lengths of a model with these labels may be written to this CSV.
-
-    Raises:
-        SettingError: the file is to be no CSV, or there is more than one foreground class.
-        DataError: the file is there already.
-    """
-    if path.suffix.lower() != ".csv":
-        raise SettingError(f"{path} should end in .csv: run lengths are written as one table of all images.")
-    if labels.count != 2:
-        raise SettingError(
-            f"Run lengths are for one foreground class; this model knows {labels.count} classes: "
-            f"{', '.join(labels.names)}. Its masks hold them all."
-        )
-    if path.exists() and not overwrite:
-        raise DataError(f"{path} is there already. Give another file for the runs, or --overwrite what is there.")
+def existing(target: Path) -> bool:
+    """Whether any file or folder is called as a target and something behind it."""
+    return target.parent.is_dir() and any(target.parent.glob(f"{glob.escape(target.name)}*"))

@@ -22,14 +22,15 @@ class Done(Record):
     stamp: tuple[int, ...]
     """Of the image's file when it was read, see `files.stamp`."""
     job: str
-    """Hash of all that the files hang on: model, what was asked for, version."""
-    files: tuple[str, ...]
-    """What was written, relative to the folder."""
-    height: int
-    width: int
-    seconds: float
-    computed: float
-    """Pixels that went through the network over pixels of the image, at working size."""
+    """Hash of all that the prediction hangs on: models, settings, version."""
+    files: dict[str, tuple[str, ...]]
+    """Output with its settings → what was written, relative to the folder."""
+    begun: tuple[str, ...] = ()
+    """What may have been written when no more is known: the line is of an image that was not finished."""
+    pixels: int = 0
+    seconds: float = 0.0
+    computed: float = 0.0
+    """Pixels that went through the network for each that was wanted."""
     warnings: tuple[str, ...] = ()
 
 

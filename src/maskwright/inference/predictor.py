@@ -77,7 +77,7 @@ class Predictor:
             # In prediction it pays on every device measured; see EXPERIMENTS.md.
             lay_channels_last(member.network.eval())
         self._networks = [_prepared(member, runtime) for member in self.members]
-        self._voices = [
+        self.voices = [
             voice
             for member, network in zip(self.members, self._networks, strict=True)
             for voice in _voices(member, network, tiles, views, 1 / len(self.members))
@@ -119,7 +119,7 @@ class Predictor:
             labels = np.empty(size, np.uint8)
             kept = np.empty((classes.count, *size), np.float32) if probabilities else None
             marked = np.empty(size, np.uint8) if classes.objects else None
-            for band in streaming.stream(self._voices, scene, file, self.device.name, classes):
+            for band in streaming.stream(self.voices, scene, file, self.device.name, classes):
                 labels[band.rows, band.columns] = band.labels
                 if marked is not None:
                     marked[band.rows, band.columns] = band.marked
@@ -143,7 +143,7 @@ class Predictor:
         with (
             opened(scene) as (one, file),
             closing(
-                streaming.stream(self._voices, one, file, self.device.name, self.description.labels, start)
+                streaming.stream(self.voices, one, file, self.device.name, self.description.labels, start)
             ) as bands,
         ):
             yield from bands
@@ -166,7 +166,7 @@ class Predictor:
 
     def cost(self, height: int, width: int) -> Cost:
         """What an image of that size costs: pixels computed over pixels wanted, of all members and views."""
-        first, *others = (voice.cost((height, width)) for voice in self._voices)
+        first, *others = (voice.cost((height, width)) for voice in self.voices)
         return sum(others, first)
 
     def logits(self, image_HWC: NDArray[Any], file: object = "the image") -> Tensor:

@@ -16,8 +16,6 @@ from maskwright.errors import DataError
 from maskwright.files import FilePlane, MemoryPlane, Plane
 from maskwright.records import replacing, sync_folder
 
-IN_MEMORY: Final = 2**26
-"""Pixels of an image whose planes are kept in memory: 64 million."""
 PROGRESS: Final = "progress.json"
 
 
