@@ -15,6 +15,7 @@ from maskwright.anysize import image_logits
 from maskwright.data.labels import Labels
 from maskwright.devices import DeviceSettings, choose, lay_channels_last
 from maskwright.errors import SettingError
+from maskwright.files import Scene
 from maskwright.inference import ensemble, streaming
 from maskwright.inference.ensemble import Ensemble
 from maskwright.inference.opening import Image, decoded, opened
@@ -111,14 +112,7 @@ class Predictor:
             ReadError, DataError: the file does not open; channels or kind of value are not the model's.
         """
         with opened(image) as (scene, file):
-            size = scene.header.height, scene.header.width
-            labels = np.empty(size, np.uint8)
-            kept = np.empty((self.description.labels.count, *size), np.float32) if probabilities else None
-            for band in streaming.stream(self._voices, scene, file, self.device.name):
-                labels[band.rows, band.columns] = band.labels
-                if kept is not None:
-                    kept[:, band.rows, band.columns] = band.probabilities
-        return Prediction(labels, kept, self.description.labels)
+            return self._collected(scene, file, probabilities)
 
     def stream(self, scene: Image, *, start: int = 0) -> Iterator[Band]:
         """The same prediction in bands from top to bottom, with no more in memory than a window is high.
@@ -150,10 +144,22 @@ class Predictor:
             for image in images:
                 following = pool.submit(decoded, image)
                 if waiting is not None:
-                    yield self(waiting.result(), probabilities=probabilities)
+                    with opened(waiting.result()) as (scene, file):
+                        yield self._collected(scene, file, probabilities)
                 waiting = following
             if waiting is not None:
-                yield self(waiting.result(), probabilities=probabilities)
+                with opened(waiting.result()) as (scene, file):
+                    yield self._collected(scene, file, probabilities)
+
+    def _collected(self, scene: Scene, file: object, probabilities: bool) -> Prediction:
+        size = scene.header.height, scene.header.width
+        labels = np.empty(size, np.uint8)
+        kept = np.empty((self.description.labels.count, *size), np.float32) if probabilities else None
+        for band in streaming.stream(self._voices, scene, file, self.device.name):
+            labels[band.rows, band.columns] = band.labels
+            if kept is not None:
+                kept[:, band.rows, band.columns] = band.probabilities
+        return Prediction(labels, kept, self.description.labels)
 
     def cost(self, height: int, width: int) -> Cost:
         """What an image of that size costs: pixels computed over pixels wanted, of all members and views."""

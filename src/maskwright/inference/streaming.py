@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from maskwright.anysize import Line, as_probabilities, enlarged_blocks, fitted_indices
-from maskwright.data.labels import Labels
-from maskwright.data.moments import Moments
+from maskwright.data.moments import Scaling
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import SettingError
 from maskwright.files import Scene
@@ -31,6 +30,7 @@ from maskwright.tiling import (
     Tiles,
     View,
     bands,
+    block_rows,
     cost,
     first_input_row,
     seen_from_all_sides,
@@ -72,17 +72,21 @@ class Voice:
         _, reach = self._seen()
         return cost((len(rows), len(columns)), wanted, reach, self.tiles).times(len(self.ways))
 
-    def probabilities(self, scene: SceneRows, device: str, own: Moments | None, start: int) -> Iterator[Block]:
+    def probabilities(self, scene: SceneRows, device: str, own: Scaling | None, start: int) -> Iterator[Block]:
         """What it says of a scene, K h w at the scene's size, from a row on; what it needs of the scene is said now."""
         network, reach = self._seen()
         canvas = Canvas(scene, self.preprocess, self.record, device, own)
         working = self.preprocess.working_size(*scene.size)
-        first = Line(working[0], scene.size[0]).needs(start)
+        line = Line(working[0], scene.size[0])
+        # Blocks are computed as a run from the top cuts them: only then are their numbers the same to the last bit.
+        top = max(ready for low in block_rows(canvas.size, reach, self.tiles) if (ready := line.ready(low)) <= start)
+        first = line.needs(top)
         canvas.need(first_input_row(canvas.size, reach, self.tiles, first))
         classes = max(2, self.record.classes) if len(self.ways) > 1 else self.record.classes
         blocks = _inside(bands(network, canvas, reach, self.tiles, start=first, classes=classes), working)
-        enlarged = enlarged_blocks(blocks, working, scene.size, start)
-        return (Block(block.rows, block.columns, as_probabilities(block.values)) for block in enlarged)
+        enlarged = enlarged_blocks(blocks, working, scene.size, top)
+        shares = (Block(block.rows, block.columns, as_probabilities(block.values)) for block in enlarged)
+        return (part for block in shares if (part := block.below(start)) is not None)
 
     def _seen(self) -> tuple[Network, Reach]:
         return seen_from_all_sides(self.network, geometry(self.record), self.ways)
@@ -116,7 +120,7 @@ def stream(
         raise SettingError(f"{file} has rows 0 to {scene.header.height - 1}; a prediction cannot begin at {start}.")
     preprocess = voices[0].preprocess
     rows = SceneRows(scene, preprocess, file)
-    owns = _own_moments(voices, scene, file)
+    owns = _own_scaling(voices, scene, file)
     spoken = [voice.probabilities(rows, device, own, start) for voice, own in zip(voices, owns, strict=True)]
     rows.need_valid("the answer", start)
     blocks = spoken[0] if len(voices) == 1 else _mean(spoken, [v.weight for v in voices], rows.size, start)
@@ -174,10 +178,10 @@ def _strips(bytes_each: int, width: int) -> Iterator[slice]:
     return (slice(first, min(width, first + step)) for first in range(0, width, step))
 
 
-def _own_moments(voices: Sequence[Voice], scene: Scene, file: object) -> list[Moments | None]:
+def _own_scaling(voices: Sequence[Voice], scene: Scene, file: object) -> list[Scaling | None]:
     """The scene's own mean and standard deviation for each voice that is normalised with them: a pass of its own."""
-    found: dict[Preprocess, Moments] = {}
+    found: dict[Preprocess, Scaling] = {}
     for voice in voices:
         if voice.preprocess.statistics == "image" and voice.preprocess not in found:
-            found[voice.preprocess] = moments_of(SceneRows(scene, voice.preprocess, file), voice.preprocess)
+            found[voice.preprocess] = moments_of(SceneRows(scene, voice.preprocess, file), voice.preprocess).scaling
     return [found.get(voice.preprocess) for voice in voices]

@@ -38,21 +38,24 @@ class Block:
     columns: slice
     values: Tensor
 
+    def below(self, row: int) -> "Block | None":
+        """What of it lies from a row on."""
+        more = max(0, row - self.rows.start)
+        if more >= self.rows.stop - self.rows.start:
+            return None
+        return Block(slice(self.rows.start + more, self.rows.stop), self.columns, self.values[:, more:])
 
-@dataclass(frozen=True, eq=False)
+
 class Whole:
     """An image C H W in memory as a source."""
 
-    image_CHW: Tensor
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.image_CHW.shape[-2], self.image_CHW.shape[-1]
+    def __init__(self, image_CHW: Tensor):
+        self._image = image_CHW
+        self.size: tuple[int, int] = (image_CHW.shape[-2], image_CHW.shape[-1])
 
     def window(self, rows: slice, columns: slice) -> Tensor:
         """The window C h w."""
-        return self.image_CHW[:, rows, columns]
+        return self._image[:, rows, columns]
 
 
 def logits_of(network: Network, image_CHW: Tensor, reach: Reach, tiles: Tiles) -> Tensor:
@@ -101,8 +104,14 @@ def bands(
     computed = _Computed(network, source, reach.margin, columns, tiles.batch, classes)
     blocks = _joined(computed, rows, start) if exact else _blended(computed, rows, start, in_memory)
     for block in blocks:
-        more = max(0, start - block.rows.start)
-        yield Block(slice(block.rows.start + more, block.rows.stop), block.columns, block.values[:, more:])
+        part = block.below(start)
+        assert part is not None, "no row of windows above is computed"
+        yield part
+
+
+def block_rows(size: tuple[int, int], reach: Reach, tiles: Tiles) -> list[int]:
+    """The rows of the output at which the blocks of `bands` begin, for an input of that size."""
+    return [y.low for y in plan_windows(size, reach, tiles)[1][0]]
 
 
 def first_input_row(size: tuple[int, int], reach: Reach, tiles: Tiles, start: int) -> int:

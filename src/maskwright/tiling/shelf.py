@@ -86,7 +86,7 @@ class Shelf:
         else:
             self._free.remove(place)
         self._file.seek(place[0])
-        view = memoryview(data).cast("B")
+        view = data.data.cast("B")
         while len(view):
             view = view[self._file.write(view) :]
         return place[0]
@@ -96,7 +96,7 @@ class Shelf:
         height, width = piece.rows.stop - piece.rows.start, piece.columns.stop - piece.columns.start
         values = np.empty((self.channels, height, width), np.float32)
         self._file.seek(place)
-        view = memoryview(values).cast("B")
+        view = values.data.cast("B")
         while len(view):
             view = view[self._file.readinto(view) :]  # type: ignore[attr-defined]
         return torch.from_numpy(values).to(self._device)
