@@ -131,9 +131,7 @@ def enlarged_blocks(
                 values = torch.cat([left, values], 2)
             left = values[:, :, -1:].clone()
             down = slice(top, max(top, rows.ready(block.rows.stop)))
-            across = slice(
-                columns.ready(block.columns.start), columns.ready(block.columns.stop)
-            )
+            across = slice(columns.ready(block.columns.start), columns.ready(block.columns.stop))
             if down.start < down.stop and across.start < across.stop:
                 part = rows.enlarged(values, 1, down.start, down.stop, first)
                 edge = max(0, block.columns.start - 1)

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
+from tests.inference.painting import noise, predictor
 from torch.nn import functional as F
 
 from maskwright.anysize import as_probabilities, enlarged_rows
 from maskwright.errors import DataError, SettingError
 from maskwright.tiling import Tiles
-from tests.inference.painting import noise, predictor
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (37, 53), (64, 64), (101, 3)])

@@ -8,16 +8,16 @@ import tifffile
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.inference.painting import model, noise, predictor
 from torch.nn import functional as F
 
 from maskwright.anysize import as_probabilities, image_logits
 from maskwright.files import ArrayScene, open_scene
 from maskwright.inference import Predictor, streaming
 from maskwright.inference.scene_rows import STEP
+from maskwright.model.sizes import geometry
 from maskwright.records import IGNORED
 from maskwright.tiling import Tiles, Views, smallest_window
-from maskwright.model.sizes import geometry
-from tests.inference.painting import model, noise, predictor
 
 WHOLE = Tiles(window=(4096, 4096))
 
@@ -90,13 +90,16 @@ def test_blended_bands_are_what_blending_the_whole_gives(size):
 
 
 CASES = {
-    "exact": {"tiles": Tiles(window=(56, 64), mode="exact")},
-    "exact, smaller": {"tiles": Tiles(window=(56, 64), mode="exact"), "scale": 0.6},
-    "exact, larger": {"tiles": Tiles(window=(56, 64), mode="exact"), "scale": 1.7},
+    "exact": {"tiles": Tiles(window=(80, 96), mode="exact")},
+    "exact, smaller": {"tiles": Tiles(window=(72, 72), mode="exact"), "scale": 0.6},
+    "exact, larger": {"tiles": Tiles(window=(96, 128), mode="exact"), "scale": 1.3},
     "valid": {"tiles": Tiles(window=(84, 84), mode="exact"), "padding": "valid"},
-    "blended": {"tiles": Tiles(window=(32, 48), overlap=0.7), "norm": "instance"},
-    "blended, smaller": {"tiles": Tiles(window=(32, 48), batch=3), "norm": "group", "scale": 0.7},
-    "from all sides": {"tiles": Tiles(window=(64, 64)), "views": Views(flips="both", turns="quarter", scales=(1, 0.8))},
+    "blended": {"tiles": Tiles(window=(64, 48), overlap=0.7), "norm": "instance"},
+    "blended, smaller": {"tiles": Tiles(window=(48, 48), batch=3), "norm": "group", "scale": 0.7},
+    "from all sides": {
+        "tiles": Tiles(window=(88, 88)),
+        "views": Views(flips="vertical", turns="quarter", scales=(1, 0.8)),
+    },
 }
 
 
@@ -114,7 +117,7 @@ def test_begun_at_any_band_the_rest_is_the_same_bit_for_bit(case):
     starts = sorted({band.rows.start for band in bands})
     assert len(starts) > 2
 
-    for start in starts[1:]:
+    for start in {starts[1], starts[-1]}:
         again = list(p.stream(image, start=start))
         rest = [band for band in bands if band.rows.start >= start]
         assert [(b.rows, b.columns) for b in again] == [(b.rows, b.columns) for b in rest]
@@ -160,7 +163,7 @@ class Counted(ArrayScene):
 @pytest.mark.parametrize("case", [*CASES, "ensemble"])
 def test_each_row_is_read_once_and_never_all_of_them(case):
     p = mixed() if case == "ensemble" else predictor(**CASES[case])
-    scene = Counted(noise(1500, 40, 1))
+    scene = Counted(noise(1300, 30, 1))
 
     for _ in p.stream(scene):
         pass
@@ -170,18 +173,18 @@ def test_each_row_is_read_once_and_never_all_of_them(case):
 
 
 def test_from_a_later_row_on_nothing_far_above_is_read():
-    scene = Counted(noise(1500, 40, 1))
+    scene = Counted(noise(1300, 30, 1))
 
-    for _ in mixed().stream(scene, start=1300):
+    for _ in mixed().stream(scene, start=1200):
         pass
 
-    assert not scene.times[:1000].any()
-    assert (scene.times[1300:] == 1).all()
+    assert not scene.times[:900].any()
+    assert (scene.times[1200:] == 1).all()
 
 
 def test_the_strips_of_a_tiff_are_decoded_once_and_a_little(tmp_path, monkeypatch):
     """Strips that do not end where the reading does are decoded twice, and no strip for each window."""
-    image = noise(1100, 200, 3)
+    image = noise(1100, 100, 3)
     tifffile.imwrite(tmp_path / "strips.tif", image, rowsperstrip=48, compression="deflate", photometric="rgb")
     decoded = []
     whole = tifffile.TiffPage.decode
@@ -196,9 +199,9 @@ def test_the_strips_of_a_tiff_are_decoded_once_and_a_little(tmp_path, monkeypatc
         return decode
 
     monkeypatch.setattr(tifffile.TiffPage, "decode", property(counting))
-    p = predictor(channels=3, tiles=Tiles(window=(64, 64), mode="exact"))
+    p = predictor(channels=3, tiles=Tiles(window=(256, 96), mode="exact"))
     with open_scene(tmp_path / "strips.tif") as scene:
-        labels, _ = collected(p.stream(scene), (1100, 200), 3)
+        labels, _ = collected(p.stream(scene), (1100, 100), 3)
 
     strips = -(-1100 // 48)
     assert set(decoded) == set(range(strips))
@@ -237,7 +240,7 @@ def test_an_image_with_a_hole_streams_from_any_band(case):
     labels, shares = collected(p.stream(scene), (211, 150), 3)
     assert ((labels == IGNORED) == ~valid).all()
 
-    for start in (50, 90, 180):
+    for start in (90, 180):
         again, same = collected(p.stream(scene, start=start), (211, 150), 3, start)
         np.testing.assert_array_equal(again[start:], labels[start:])
         np.testing.assert_array_equal(same[:, start:], shares[:, start:])
@@ -349,13 +352,15 @@ def views_by_hand(p, image, views):
     return (total / count).numpy(), len(found)
 
 
-@pytest.mark.parametrize("flips", ["none", "horizontal", "vertical", "both"])
-@pytest.mark.parametrize("turns", ["none", "half", "quarter"])
 @pytest.mark.parametrize("network", [{}, {"down": "strided", "up": "bilinear", "classes": 1}])
+@pytest.mark.parametrize(("flips", "turns"), [
+    ("horizontal", "none"), ("vertical", "half"), ("none", "half"), ("none", "quarter"), ("horizontal", "quarter"),
+    ("both", "none"), ("both", "quarter"),
+])  # fmt: skip
 def test_views_of_tiles_are_views_of_the_whole_image(flips, turns, network):
     views = Views(flips=flips, turns=turns, scales=(1.0, 0.5))
     image = noise(128, 160, 1)
-    p = predictor(tiles=Tiles(window=(96, 64), mode="exact", batch=2), views=views, **network)
+    p = predictor(tiles=Tiles(window=(96, 80), mode="exact", batch=2), views=views, **network)
     expected, ways = views_by_hand(p, image, views)
 
     found = p(image, probabilities=True)

@@ -4,6 +4,7 @@ Shapes: K classes, H W the scene, h w a block of it.
 """
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,7 +84,9 @@ class Voice:
         first = line.needs(top)
         canvas.need(first_input_row(canvas.size, reach, self.tiles, first))
         classes = max(2, self.record.classes) if len(self.ways) > 1 else self.record.classes
-        blocks = _inside(bands(network, canvas, reach, self.tiles, start=first, classes=classes), working)
+        blocks = _inside(
+            bands(network, canvas, reach, self.tiles, start=first, classes=classes, device=device), working
+        )
         enlarged = enlarged_blocks(blocks, working, scene.size, top)
         shares = (Block(block.rows, block.columns, as_probabilities(block.values)) for block in enlarged)
         return (part for block in shares if (part := block.below(start)) is not None)
@@ -146,30 +149,29 @@ def _mean(
 
     The sum is taken in the order of the voices, wherever the blocks are cut: it is the same from any row on.
     """
-    shelves: list[Shelf | None] = [None] * len(spoken)
-    done = [start] * len(spoken)
-    row = start
-    while row < size[0]:
-        for n, blocks in enumerate(spoken):
-            if done[n] > row:
-                continue
-            for block in blocks:
-                if (shelf := shelves[n]) is None:
-                    shelf = shelves[n] = Shelf(block.values.shape[0], block.values.device)
-                shelf.put(block.rows, block.columns, block.values)
-                done[n] = block.rows.stop
-                if block.columns.stop == size[1]:
-                    break
-        rows = slice(row, min(done))
-        kept = [shelf for shelf in shelves if shelf is not None]
-        for columns in _strips(kept[0].channels * (rows.stop - rows.start) * 4, size[1]):
-            total = kept[0].take(rows, columns).mul_(weights[0])
-            for shelf, weight in zip(kept[1:], weights[1:], strict=True):
-                total += shelf.take(rows, columns).mul_(weight)
-            yield Block(rows, columns, total)
-        for shelf in kept:
-            shelf.drop(rows.stop)
-        row = rows.stop
+    with ExitStack() as stack:
+        shelves = [stack.enter_context(Shelf()) for _ in spoken]
+        done = [start] * len(spoken)
+        row, like = start, torch.empty(0)
+        while row < size[0]:
+            for n, (blocks, shelf) in enumerate(zip(spoken, shelves, strict=True)):
+                for block in blocks if done[n] == row else ():
+                    shelf.put(block.rows, block.columns, block.values)
+                    done[n], like = block.rows.stop, block.values
+                    if block.columns.stop == size[1]:
+                        break
+            rows = slice(row, min(done))
+            for columns in _strips(like.shape[0] * (rows.stop - row) * 4, size[1]):
+                total, part = (
+                    like.new_empty(like.shape[0], rows.stop - row, columns.stop - columns.start) for _ in "ab"
+                )
+                shelves[0].fill(total, rows, columns).mul_(weights[0])
+                for shelf, weight in zip(shelves[1:], weights[1:], strict=True):
+                    total += shelf.fill(part, rows, columns).mul_(weight)
+                yield Block(rows, columns, total)
+            for shelf in shelves:
+                shelf.drop(rows.stop)
+            row = rows.stop
 
 
 def _strips(bytes_each: int, width: int) -> Iterator[slice]:
