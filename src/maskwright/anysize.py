@@ -102,6 +102,8 @@ class Line:
 
     def ready(self, stop: int) -> int:
         """How many new pixels can be had when the old ones before `stop` are known."""
+        if self.n == self.to:
+            return stop
         return int(np.searchsorted(self._high, stop)) if stop < self.n else self.to
 
     def needs(self, start: int) -> int:
@@ -145,9 +147,7 @@ def enlarged_blocks(
                 values = torch.cat([left, values], 2)
             left = values[:, :, -1:].clone()
             down = slice(top, max(top, rows.ready(block.rows.stop)))
-            across = slice(
-                columns.ready(block.columns.start) if block.columns.start else 0, columns.ready(block.columns.stop)
-            )
+            across = slice(columns.ready(block.columns.start), columns.ready(block.columns.stop))
             if down.start < down.stop and across.start < across.stop:
                 part = rows.enlarged(values, 1, down.start, down.stop, first)
                 edge = max(0, block.columns.start - 1)

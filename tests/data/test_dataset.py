@@ -42,6 +42,9 @@ class Shelf:
     def weights(self, i):
         return None
 
+    def scaling(self, i):
+        return None
+
 
 @dataclass(frozen=True)
 class WeightedShelf(Shelf):

@@ -7,7 +7,7 @@ from maskwright.inference.journal import Done, Journal
 
 
 def done(image, job="a"):
-    return Done(image=str(image), stamp=(1, 2), job=job, files=("a.png",), height=3, width=4, seconds=0.5, computed=1.2)
+    return Done(image=str(image), stamp=(1, 2), job=job, files={"mask": ("a.png",)}, pixels=12, seconds=0.5)
 
 
 def test_the_last_line_of_an_image_counts(tmp_path):

@@ -3,42 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from tests.inference.painting import noise, predictor
 from torch.nn import functional as F
 
 from maskwright.anysize import as_probabilities, enlarged_rows
-from maskwright.data.fingerprint import Fingerprint
-from maskwright.data.labels import ClassLabel, Labels
-from maskwright.data.preprocess import Preprocess
 from maskwright.errors import DataError, SettingError
-from maskwright.inference.predictor import Predictor
-from maskwright.model import UNet
-from maskwright.modelfile import Description, Model
-from maskwright.plan import decide
 from maskwright.tiling import Tiles
-
-
-def predictor(scale=1.0, channels=1, tiles=None, **network) -> Predictor:
-    """A predictor with random weights and three classes of mask values 0, 10 and 20."""
-    fingerprint = Fingerprint(
-        train=1, val=0, test=0, channels=channels, dtype="uint8", smallest=(9, 9), median=(9, 9), largest=(9, 9),
-        low=0, high=255, mean=(100.0,) * channels, std=(50.0,) * channels, classes=("a", "b", "c"),
-        pixel_share=(0.5, 0.3, 0.2), image_share=(1, 1, 1), ignored_share=0,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    net = UNet(channels, network.pop("classes", 3), depth=2, base=4, init="torch", **network).eval()
-    classes = [ClassLabel(name=n, values=(v,), colour=(v, v, v)) for n, v in zip("abc", (0, 10, 20), strict=True)]
-    labels = Labels(classes=tuple(classes[: max(2, net.record.classes)]))
-    mean, std = (100.0,) * channels, (50.0,) * channels
-    preprocess = Preprocess(channels=channels, dtype="uint8", scale=scale, mean=mean, std=std)
-    plan = decide(fingerprint)
-    about = Description(
-        maskwright="0", network=net.record, preprocess=preprocess, labels=labels, plan=plan, fingerprint=fingerprint
-    )
-    return Predictor(Model(net, about), device="cpu", tiles=tiles)
-
-
-def noise(*shape):
-    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (37, 53), (64, 64), (101, 3)])

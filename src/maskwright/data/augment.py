@@ -103,13 +103,14 @@ class Moves:
         # Where the noise begins stays on the CPU: it cuts, and is not computed with.
         return Moves(there(self.affine), elastic, there(self.gain), there(self.shift), noise, self.noise_from)
 
-    def of_stored(self, mean: Sequence[float], std: Sequence[float]) -> "Moves":
+    def of_stored(self, mean: Sequence[float] | Tensor, std: Sequence[float] | Tensor) -> "Moves":
         """The same for values as stored, which are normalised along the way: one pass over the pixels does both.
 
         gain · (x - mean) / std + shift is (gain / std) · x + (shift - gain · mean / std).
+        mean, std: a number a channel, or B C where each crop has its own.
         """
-        gain = self.gain.double() / torch.tensor(std, dtype=torch.float64)
-        shift = self.shift.double() - gain * torch.tensor(mean, dtype=torch.float64)
+        gain = self.gain.double() / torch.as_tensor(std, dtype=torch.float64)
+        shift = self.shift.double() - gain * torch.as_tensor(mean, dtype=torch.float64)
         return replace(self, gain=gain.float(), shift=shift.float())
 
 

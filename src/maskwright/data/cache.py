@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from maskwright.data.borders import border_weights, parted
 from maskwright.data.index import Samples
 from maskwright.data.learned_objects import LearnedObjects
+from maskwright.data.moments import Moments, Scaling
 from maskwright.data.parallel import ahead
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.randomness import number
@@ -38,7 +39,7 @@ ABANDONED: Final = 3600.0
 
 
 _PLACE: Final = re.compile(r"([0-9a-f]{16})-(\d+)")
-_NAMES: Final = {"images.bin", "labels.bin", "weights.bin", "cache.json"}
+_NAMES: Final = {"images.bin", "labels.bin", "weights.bin", "scalings.bin", "cache.json"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ class Decoder:
     objects: LearnedObjects | None = None
 
     def __call__(self, i: int) -> list[NDArray[Any]]:
-        """Image C h w, labels h w and, where pixels are weighted, weights h w float16, of the i-th sample."""
+        """Image C h w, labels h w and, where pixels are weighted, weights h w float16, of the i-th sample; at the end,
+        where images are normalised by their own, mean and standard deviation 2 C float64.
+        """
         arrays = _decode(self, self.part[i])
         demand_the_same(self.samples, self.part[i])  # it was looked at some time ago
         return arrays
@@ -71,7 +74,7 @@ class Decoder:
 
 class Cache:
     """Decoded samples by position: `image(i)` C h w in the stored kind of value, `labels(i)` h w uint8, and where
-    pixels are weighted `weights(i)` h w float16.
+    pixels are weighted `weights(i)` h w float16; where images are normalised by their own, `scaling(i)`.
 
     All are read-only. Of the first `kept` samples they are views of the files; nothing is copied until it is used.
     """
@@ -84,8 +87,9 @@ class Cache:
         dtype: str,
         weighted: bool = False,
         others: Decoder | None = None,
+        scaled: bool = False,
     ):
-        self._made_of = (folder, sizes, channels, dtype, weighted, others)
+        self._made_of = (folder, sizes, channels, dtype, weighted, others, scaled)
         self.sizes = sizes
         self.kept = len(sizes) - (len(others.part) if others else 0)
         self._channels, self._weighted = channels, weighted
@@ -93,6 +97,7 @@ class Cache:
         self._images = self._mapped(folder / "images.bin", dtype)
         self._labels = self._mapped(folder / "labels.bin", np.uint8)
         self._weights = self._mapped(folder / "weights.bin", np.float16) if weighted else None
+        self._scalings = self._mapped(folder / "scalings.bin", np.float64) if scaled else None
         self._others, self._recent = others, Recent(IN_MEMORY)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -124,6 +129,15 @@ class Cache:
             return self._decoded(i)[2]
         start, stop = self._starts[i : i + 2]
         return self._weights[start:stop].reshape(self.sizes[i])
+
+    def scaling(self, i: int) -> Scaling | None:
+        """The mean and the standard deviation of the i-th image's own channels; None where the training's count."""
+        if self._scalings is None:
+            return None
+        size = 2 * self._channels
+        both = self._decoded(i)[-1] if i >= self.kept else self._scalings[i * size : (i + 1) * size]
+        mean, std = both.reshape(2, self._channels).tolist()
+        return tuple(mean), tuple(std)
 
     def _decoded(self, i: int) -> list[NDArray[Any]]:
         assert self._others is not None, "only what is not kept is asked for here"
@@ -181,7 +195,10 @@ def build(
             _fill(_place(folder, key, kept), decoder, kept, workers, progress)
     sizes = [preprocess.working_size(s.height, s.width) for s in part]
     others = decoder.without(kept) if kept < len(part) else None
-    return Cache(_place(folder, key, kept), sizes, preprocess.channels, preprocess.dtype, borders is not None, others)
+    return Cache(
+        _place(folder, key, kept), sizes, preprocess.channels, preprocess.dtype, borders is not None, others,
+        preprocess.statistics == "image",
+    )  # fmt: skip
 
 
 def _place(folder: Path, key: int, kept: int) -> Path:
@@ -193,7 +210,11 @@ def _lengths(decoder: Decoder, kept: int) -> dict[str, int]:
     pixels = sum(h * w for h, w in (decoder.preprocess.working_size(s.height, s.width) for s in decoder.part[:kept]))
     values = decoder.preprocess.channels * np.dtype(decoder.preprocess.dtype).itemsize
     lengths = {"images.bin": pixels * values, "labels.bin": pixels}
-    return lengths if decoder.borders is None else {**lengths, "weights.bin": 2 * pixels}
+    if decoder.borders is not None:
+        lengths["weights.bin"] = 2 * pixels
+    if decoder.preprocess.statistics == "image":
+        lengths["scalings.bin"] = kept * 2 * decoder.preprocess.channels * 8
+    return lengths
 
 
 def _found(folder: Path, key: int, wanted: int, decoder: Decoder) -> int | None:
@@ -252,7 +273,7 @@ def _fill(place: Path, decoder: Decoder, kept: int, workers: int, progress: Call
 
 
 def _decode(decoder: Decoder, sample: Sample) -> list[NDArray[Any]]:
-    """Image C h w, labels h w and, where pixels are weighted, weights h w: what each file of the cache gets."""
+    """What `Decoder` gives: what each file of the cache gets."""
     samples, preprocess, borders = decoder.samples, decoder.preprocess, decoder.borders
     image_Chw = preprocess.resize(preprocess.to_channels(samples.image(sample), sample.image)).numpy()
     if preprocess.dtype != "float32":
@@ -275,4 +296,16 @@ def _decode(decoder: Decoder, sample: Sample) -> list[NDArray[Any]]:
         apart = parted(together)
         arrays[1] = np.where((together > 0) & (apart == 0), np.uint8(samples.labels.background or 0), labels_hw)
         arrays.append(border_weights(apart, **borders, ignored_HW=labels_hw == IGNORED).astype(np.float16))
+    if preprocess.statistics == "image":
+        arrays.append(_scaling_of(samples, preprocess, sample, image_Chw))
     return arrays
+
+
+def _scaling_of(
+    samples: Samples, preprocess: Preprocess, sample: Sample, image_Chw: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Mean and standard deviation, 2 C, of the pixels that hold data."""
+    values_NC = np.moveaxis(image_Chw, 0, 2).reshape(-1, len(image_Chw))
+    if (missing_HW := sample.missing_in(Path(samples.root))) is not None:
+        values_NC = values_NC[~preprocess.resize_labels(missing_HW).ravel()]
+    return np.array(Moments.of(values_NC).scaling)

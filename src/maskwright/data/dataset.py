@@ -45,6 +45,8 @@ class Batch:
     weights: Tensor | None
     """B H W float16: how much each pixel counts; None: all alike."""
     moves: Moves
+    scaling: Tensor | None = None
+    """2 B C: mean and standard deviation of each crop's image; None: those of the training."""
 
     def pin_memory(self) -> "Batch":
         """The same in page-locked memory, from where a GPU copies while it computes."""
@@ -96,7 +98,9 @@ class Crops(Dataset[Batch]):
         images, labels = (torch.from_numpy(np.stack(part)) for part in zip(*(s.pixels for s in sources), strict=True))
         weights = [s.weights for s in sources if s.weights is not None]
         weighed = torch.from_numpy(np.stack(weights)) if weights else None
-        return Batch(step, tuple(numbers), images, labels, weighed, moves)
+        scalings = [one for n in numbers if (one := self.cache.scaling(self._image(n))) is not None]
+        scaling = torch.tensor(scalings, dtype=torch.float64).transpose(0, 1) if scalings else None
+        return Batch(step, tuple(numbers), images, labels, weighed, moves, scaling)
 
     def images_of(self, step: int) -> list[int]:
         """The images that the batch of a step is cut from, by their places in the cache."""
@@ -152,7 +156,8 @@ class Finish:
 
     def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
         """Crops B C h w float32 as the network sees them, their labels B h w uint8, and their pixel weights, if any."""
-        moves = batch.moves.of_stored(self.preprocess.mean, self.preprocess.std).to(device)
+        mean, std = (self.preprocess.mean, self.preprocess.std) if batch.scaling is None else batch.scaling
+        moves = batch.moves.of_stored(mean, std).to(device)
         images, labels = (part.to(device, non_blocking=True) for part in (batch.images, batch.labels))
         weights = None if batch.weights is None else batch.weights.to(device, non_blocking=True)
         images, labels, weights = warp(_as_float(images), labels, moves, self.sampling.crop, weights)

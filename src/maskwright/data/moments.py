@@ -6,6 +6,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+Scaling = tuple[tuple[float, ...], tuple[float, ...]]
+"""A mean and a standard deviation for each channel."""
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -35,6 +38,11 @@ class Moments:
         mean = self.mean + apart * (other.count / count)
         squares = self.squares + other.squares + apart**2 * (self.count * other.count / count)
         return Moments(count, mean, squares)
+
+    @property
+    def scaling(self) -> Scaling:
+        """Mean and standard deviation, a number a channel."""
+        return tuple(self.mean.tolist()), tuple(self.std.tolist())
 
     @property
     def std(self) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from maskwright.data.moments import Moments
-from maskwright.data.resizing import nearest
+from maskwright.data.moments import Moments, Scaling
+from maskwright.data.resizing import nearest, taps
 from maskwright.errors import DataError
 from maskwright.records import Record
 
@@ -68,13 +68,16 @@ class Preprocess(Record):
 
     def resize(self, image_HWC: NDArray[Any]) -> Tensor:
         """The image at its working size, C h w float32, in stored values."""
+        size = self.working_size(*image_HWC.shape[:2])
         if self.interpolation == "nearest":
             image_HWC = self.resize_labels(image_HWC)
         # A copy in any case: a tensor over memory that may not be written draws a warning.
         image_CHW = torch.from_numpy(np.array(np.moveaxis(image_HWC, 2, 0), np.float32, order="C"))
-        size = self.working_size(*image_HWC.shape[:2])
         if size == tuple(image_HWC.shape[:2]):
             return image_CHW
+        if size[1] == 1:  # torch's own gives every row the first one's value there (2.15)
+            rows, columns = (taps(n, to, "bilinear") for n, to in zip(image_HWC.shape[:2], size, strict=True))
+            return columns.resized(rows.resized(image_CHW, 1, 0, size[0]), 2, 0, 1)
         return F.interpolate(image_CHW[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
 
     def resize_labels(self, labels_HW: NDArray[Any]) -> NDArray[Any]:
@@ -83,7 +86,7 @@ class Preprocess(Record):
         h, w = self.working_size(height, width)
         return np.ascontiguousarray(labels_HW[nearest(height, h)[:, None], nearest(width, w)])
 
-    def normalise(self, image: Tensor, own: Moments | None = None) -> Tensor:
+    def normalise(self, image: Tensor, own: Scaling | None = None) -> Tensor:
         """Stored values … C h w → what the network sees, float32.
 
         own: of the image that these are a part of, where `statistics` are the image's; None: they are all of it.
@@ -91,12 +94,11 @@ class Preprocess(Record):
         mean, std = (torch.tensor(x, device=image.device)[:, None, None] for x in self.scaling(image, own))
         return (image.float() - mean) / std
 
-    def scaling(self, image_Chw: Tensor, own: Moments | None = None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    def scaling(self, image_Chw: Tensor, own: Scaling | None = None) -> Scaling:
         """The mean and the std that an image is normalised with, as for `normalise`."""
         if self.statistics == "training":
             return self.mean, self.std
-        own = own or Moments.of(image_Chw.flatten(1).T.cpu().numpy())
-        return tuple(own.mean.tolist()), tuple(own.std.tolist())
+        return own or Moments.of(image_Chw.flatten(1).T.cpu().numpy()).scaling
 
     def enlarged(self, scale: float) -> "Preprocess":
         """The same at so many times the working size."""

@@ -46,17 +46,19 @@ def taps(size: int, to: int, kind: Literal["bilinear", "nearest"]) -> Taps:
     """
     if size == to or kind == "nearest":
         return Taps(nearest(size, to), np.ones((to, 1), np.float32))
-    step = size / to
-    width = max(step, 1.0)
-    middle = (np.arange(to) + 0.5) * step
-    low = np.maximum(0, np.floor(middle - width + 0.5)).astype(np.int64)
-    high = np.minimum(size, np.floor(middle + width + 0.5)).astype(np.int64)
-    count = min(size, int((high - low).max()))
-    low = np.minimum(low, size - count)  # the border's has fewer; those before weigh nothing
-    where = low[:, None] + np.arange(count)
-    weights = np.maximum(0, 1 - np.abs((where + 0.5 - middle[:, None]) / width))
-    weights[where >= high[:, None]] = 0
-    return Taps(low, (weights / weights.sum(1, keepdims=True)).astype(np.float32))
+    # In single precision, as torch reckons: the same weights wherever the picture is cut.
+    one, half = np.float32(1), np.float32(0.5)
+    step = np.float32(size / to)
+    width = max(step, one)
+    middle = (np.arange(to, dtype=np.float32) + half) * step
+    low = np.maximum(0, (middle - width + half).astype(np.int64))
+    high = np.minimum(size, (middle + width + half).astype(np.int64))
+    count = int((high - low).max())
+    first = np.minimum(low, size - count)  # the border's have fewer: what is before or behind weighs nothing
+    where = first[:, None] + np.arange(count)
+    weights = np.maximum(0, one - np.abs((where.astype(np.float32) - middle[:, None] + half) / width))
+    weights[(where < low[:, None]) | (where >= high[:, None])] = 0
+    return Taps(first, weights / weights.sum(1, keepdims=True, dtype=np.float32))
 
 
 def nearest(size: int, to: int) -> NDArray[np.int64]:

@@ -101,10 +101,7 @@ class Sample(Record):
     def image_in(self, root: Path) -> NDArray[Any]:
         """The image, H W C, as stored; where nothing was measured, the mean of each channel."""
         image_HWC = read_bands(self._image_files(root), self.page, self.axes).image
-        if (
-            self.nodata is not None
-            and (missing_HW := read_missing(self._image_files(root), self.page, self.axes)).any()
-        ):
+        if (missing_HW := self.missing_in(root)) is not None and missing_HW.any():
             mean = np.array(self.mean) if image_HWC.dtype == np.float32 else np.rint(self.mean)
             image_HWC[missing_HW] = mean.astype(image_HWC.dtype)
         return image_HWC
@@ -112,9 +109,13 @@ class Sample(Record):
     def invalid_in(self, root: Path) -> NDArray[np.bool_] | None:
         """Where pixels count nowhere, H W, as the image or a file of its own says; None if neither does."""
         found = [] if self.valid is None else [read_invalid(root / self.valid, (self.height, self.width))]
-        if self.nodata is not None:
-            found.append(read_missing(self._image_files(root), self.page, self.axes))
+        if (missing_HW := self.missing_in(root)) is not None:
+            found.append(missing_HW)
         return np.logical_or.reduce(found) if found else None
+
+    def missing_in(self, root: Path) -> NDArray[np.bool_] | None:
+        """Where nothing was measured, H W; None if no value of the image means that."""
+        return None if self.nodata is None else read_missing(self._image_files(root), self.page, self.axes)
 
     def _image_files(self, root: Path) -> list[Path]:
         return [root / path for path in (self.image, *self.bands)]

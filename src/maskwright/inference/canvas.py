@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from maskwright.anysize import fitted_indices
-from maskwright.data.moments import Moments
+from maskwright.data.moments import Moments, Scaling
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.resizing import nearest, taps
 from maskwright.files.stored import Array
@@ -28,7 +28,7 @@ class Canvas:
     """
 
     def __init__(
-        self, rows: SceneRows, preprocess: Preprocess, record: UNetRecord, device: str, own: Moments | None = None
+        self, rows: SceneRows, preprocess: Preprocess, record: UNetRecord, device: str, own: Scaling | None = None
     ):
         self._rows, self._device = rows, device
         self._working = _working(rows, preprocess, own)
@@ -80,7 +80,7 @@ def moments_of(rows: SceneRows, preprocess: Preprocess) -> Moments:
 class AsStored:
     """A scene that is not resized, in parts, normalised."""
 
-    def __init__(self, rows: SceneRows, preprocess: Preprocess, own: Moments | None):
+    def __init__(self, rows: SceneRows, preprocess: Preprocess, own: Scaling | None):
         self._rows, self._preprocess, self._own = rows, preprocess, own
         self.size = rows.size
 
@@ -101,7 +101,7 @@ class AsStored:
 class Resized:
     """A scene at another size, in parts, normalised. Its rows are resized once and kept while they are needed."""
 
-    def __init__(self, rows: SceneRows, preprocess: Preprocess, own: Moments | None):
+    def __init__(self, rows: SceneRows, preprocess: Preprocess, own: Scaling | None):
         self._rows, self._preprocess, self._own = rows, preprocess, own
         self.size = preprocess.working_size(*rows.size)
         self._down, self._across = (
@@ -130,7 +130,7 @@ class Resized:
 
     def _lines_of(self, start: int, stop: int) -> Tensor:
         """Resized rows, h w C normalised."""
-        rows, columns = self._down.needs(start, stop), slice(0, self._rows.size[1])
+        rows, columns = self._down.needs(start, stop), self._across.needs(0, self.size[1])
         image_hwC, valid_hw = _floats(self._rows.image(rows, columns)), self._rows.valid(rows, columns)
         image_hwC = self._preprocess.normalise(image_hwC.permute(2, 0, 1), self._own).permute(1, 2, 0)
         if valid_hw is not None:
@@ -138,7 +138,7 @@ class Resized:
         return self._across.resized(self._down.resized(image_hwC, 0, start, stop), 1, 0, self.size[1])
 
 
-def _working(rows: SceneRows, preprocess: Preprocess, own: Moments | None) -> AsStored | Resized:
+def _working(rows: SceneRows, preprocess: Preprocess, own: Scaling | None) -> AsStored | Resized:
     return (AsStored if preprocess.working_size(*rows.size) == rows.size else Resized)(rows, preprocess, own)
 
 

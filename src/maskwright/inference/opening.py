@@ -21,7 +21,7 @@ AHEAD: Final = 128 << 20
 
 
 @contextmanager
-def opened(image: Image) -> Iterator[tuple[Scene, object]]:
+def opened(image: "Image | _Named") -> Iterator[tuple[Scene, object]]:
     """The image as a scene, for the length of a block, and what errors call it.
 
     Raises:

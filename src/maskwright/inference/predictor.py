@@ -15,6 +15,7 @@ from maskwright.anysize import image_logits
 from maskwright.data.labels import Labels
 from maskwright.devices import DeviceSettings, choose, lay_channels_last
 from maskwright.errors import SettingError
+from maskwright.files import Scene
 from maskwright.inference import ensemble, streaming
 from maskwright.inference.ensemble import Ensemble
 from maskwright.inference.opening import Image, decoded, opened
@@ -113,19 +114,8 @@ class Predictor:
         Raises:
             ReadError, DataError: the file does not open; channels or kind of value are not the model's.
         """
-        classes = self.description.labels
         with opened(image) as (scene, file):
-            size = scene.header.height, scene.header.width
-            labels = np.empty(size, np.uint8)
-            kept = np.empty((classes.count, *size), np.float32) if probabilities else None
-            marked = np.empty(size, np.uint8) if classes.objects else None
-            for band in streaming.stream(self.voices, scene, file, self.device.name, classes):
-                labels[band.rows, band.columns] = band.labels
-                if marked is not None:
-                    marked[band.rows, band.columns] = band.marked
-                if kept is not None:
-                    kept[:, band.rows, band.columns] = band.probabilities
-        return Prediction(labels, kept, classes, marked)
+            return self._collected(scene, file, probabilities)
 
     def stream(self, scene: Image, *, start: int = 0) -> Iterator[Band]:
         """The same prediction in bands from top to bottom, with no more in memory than a window is high.
@@ -159,10 +149,26 @@ class Predictor:
             for image in images:
                 following = pool.submit(decoded, image)
                 if waiting is not None:
-                    yield self(waiting.result(), probabilities=probabilities)
+                    with opened(waiting.result()) as (scene, file):
+                        yield self._collected(scene, file, probabilities)
                 waiting = following
             if waiting is not None:
-                yield self(waiting.result(), probabilities=probabilities)
+                with opened(waiting.result()) as (scene, file):
+                    yield self._collected(scene, file, probabilities)
+
+    def _collected(self, scene: Scene, file: object, probabilities: bool) -> Prediction:
+        classes, size = self.description.labels, (scene.header.height, scene.header.width)
+        labels = np.empty(size, np.uint8)
+        marked = np.empty(size, np.uint8) if classes.objects else None
+        kept = np.empty((classes.count, *size), np.float32) if probabilities else None
+        for band in streaming.stream(self.voices, scene, file, self.device.name, classes):
+            here = band.rows, band.columns
+            labels[here] = band.labels
+            if marked is not None and band.marked is not None:
+                marked[here] = band.marked
+            if kept is not None:
+                kept[:, *here] = band.probabilities
+        return Prediction(labels, kept, classes, marked)
 
     def cost(self, height: int, width: int) -> Cost:
         """What an image of that size costs: pixels computed over pixels wanted, of all members and views."""

@@ -84,7 +84,7 @@ class SceneRows:
         until = min(self.size[0], -(-stop // STEP) * STEP)
         image_hwC, valid_hw = self._scene.read_valid(slice(start, until), slice(0, self.size[1]))
         if image_hwC.dtype.kind == "f":
-            finite_hw = np.isfinite(image_hwC).all(axis=2)
+            finite_hw: Array = np.logical_and.reduce(np.isfinite(image_hwC), axis=2)
             if not finite_hw.all():
                 valid_hw = finite_hw if valid_hw is None else valid_hw & finite_hw
         self._image.add(self._preprocess.to_channels(image_hwC, self._file))

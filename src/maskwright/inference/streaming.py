@@ -4,6 +4,7 @@ Shapes: K classes, H W the scene, h w a block of it.
 """
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from maskwright.anysize import Line, as_probabilities, enlarged_blocks, fitted_indices, of_classes
 from maskwright.data.labels import Labels
-from maskwright.data.moments import Moments
+from maskwright.data.moments import Scaling
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import SettingError
 from maskwright.files import Scene
@@ -31,6 +32,7 @@ from maskwright.tiling import (
     Tiles,
     View,
     bands,
+    block_rows,
     cost,
     first_input_row,
     seen_from_all_sides,
@@ -75,17 +77,23 @@ class Voice:
         _, reach = self._seen()
         return cost((len(rows), len(columns)), wanted, reach, self.tiles).times(len(self.ways))
 
-    def probabilities(self, scene: SceneRows, device: str, own: Moments | None, start: int) -> Iterator[Block]:
+    def probabilities(self, scene: SceneRows, device: str, own: Scaling | None, start: int) -> Iterator[Block]:
         """What it says of a scene, K h w at the scene's size, from a row on; what it needs of the scene is said now."""
         network, reach = self._seen()
         canvas = Canvas(scene, self.preprocess, self.record, device, own)
         working = self.preprocess.working_size(*scene.size)
-        first = Line(working[0], scene.size[0]).needs(start)
+        line = Line(working[0], scene.size[0])
+        # Blocks are computed as a run from the top cuts them: only then are their numbers the same to the last bit.
+        top = max(ready for low in block_rows(canvas.size, reach, self.tiles) if (ready := line.ready(low)) <= start)
+        first = line.needs(top)
         canvas.need(first_input_row(canvas.size, reach, self.tiles, first))
         classes = max(2, self.record.classes) if len(self.ways) > 1 else self.record.classes
-        blocks = _inside(bands(network, canvas, reach, self.tiles, start=first, classes=classes), working)
-        enlarged = enlarged_blocks(blocks, working, scene.size, start)
-        return (Block(block.rows, block.columns, as_probabilities(block.values)) for block in enlarged)
+        blocks = _inside(
+            bands(network, canvas, reach, self.tiles, start=first, classes=classes, device=device), working
+        )
+        enlarged = enlarged_blocks(blocks, working, scene.size, top)
+        shares = (Block(block.rows, block.columns, as_probabilities(block.values)) for block in enlarged)
+        return (part for block in shares if (part := block.below(start)) is not None)
 
     def _seen(self) -> tuple[Network, Reach]:
         return seen_from_all_sides(self.network, geometry(self.record), self.ways)
@@ -119,7 +127,7 @@ def stream(
         raise SettingError(f"{file} has rows 0 to {scene.header.height - 1}; a prediction cannot begin at {start}.")
     preprocess = voices[0].preprocess
     rows = SceneRows(scene, preprocess, file)
-    owns = _own_moments(voices, scene, file)
+    owns = _own_scaling(voices, scene, file)
     spoken = [voice.probabilities(rows, device, own, start) for voice, own in zip(voices, owns, strict=True)]
     rows.need_valid("the answer", start)
     blocks = spoken[0] if len(voices) == 1 else _mean(spoken, [v.weight for v in voices], rows.size, start)
@@ -151,30 +159,29 @@ def _mean(
 
     The sum is taken in the order of the voices, wherever the blocks are cut: it is the same from any row on.
     """
-    shelves: list[Shelf | None] = [None] * len(spoken)
-    done = [start] * len(spoken)
-    row = start
-    while row < size[0]:
-        for n, blocks in enumerate(spoken):
-            if done[n] > row:
-                continue
-            for block in blocks:
-                if (shelf := shelves[n]) is None:
-                    shelf = shelves[n] = Shelf(block.values.shape[0], block.values.device)
-                shelf.put(block.rows, block.columns, block.values)
-                done[n] = block.rows.stop
-                if block.columns.stop == size[1]:
-                    break
-        rows = slice(row, min(done))
-        kept = [shelf for shelf in shelves if shelf is not None]
-        for columns in _strips(kept[0].channels * (rows.stop - rows.start) * 4, size[1]):
-            total = kept[0].take(rows, columns).mul_(weights[0])
-            for shelf, weight in zip(kept[1:], weights[1:], strict=True):
-                total += shelf.take(rows, columns).mul_(weight)
-            yield Block(rows, columns, total)
-        for shelf in kept:
-            shelf.drop(rows.stop)
-        row = rows.stop
+    with ExitStack() as stack:
+        shelves = [stack.enter_context(Shelf()) for _ in spoken]
+        done = [start] * len(spoken)
+        row, like = start, torch.empty(0)
+        while row < size[0]:
+            for n, (blocks, shelf) in enumerate(zip(spoken, shelves, strict=True)):
+                for block in blocks if done[n] == row else ():
+                    shelf.put(block.rows, block.columns, block.values)
+                    done[n], like = block.rows.stop, block.values
+                    if block.columns.stop == size[1]:
+                        break
+            rows = slice(row, min(done))
+            for columns in _strips(like.shape[0] * (rows.stop - row) * 4, size[1]):
+                total, part = (
+                    like.new_empty(like.shape[0], rows.stop - row, columns.stop - columns.start) for _ in "ab"
+                )
+                shelves[0].fill(total, rows, columns).mul_(weights[0])
+                for shelf, weight in zip(shelves[1:], weights[1:], strict=True):
+                    total += shelf.fill(part, rows, columns).mul_(weight)
+                yield Block(rows, columns, total)
+            for shelf in shelves:
+                shelf.drop(rows.stop)
+            row = rows.stop
 
 
 def _strips(bytes_each: int, width: int) -> Iterator[slice]:
@@ -183,10 +190,10 @@ def _strips(bytes_each: int, width: int) -> Iterator[slice]:
     return (slice(first, min(width, first + step)) for first in range(0, width, step))
 
 
-def _own_moments(voices: Sequence[Voice], scene: Scene, file: object) -> list[Moments | None]:
+def _own_scaling(voices: Sequence[Voice], scene: Scene, file: object) -> list[Scaling | None]:
     """The scene's own mean and standard deviation for each voice that is normalised with them: a pass of its own."""
-    found: dict[Preprocess, Moments] = {}
+    found: dict[Preprocess, Scaling] = {}
     for voice in voices:
         if voice.preprocess.statistics == "image" and voice.preprocess not in found:
-            found[voice.preprocess] = moments_of(SceneRows(scene, voice.preprocess, file), voice.preprocess)
+            found[voice.preprocess] = moments_of(SceneRows(scene, voice.preprocess, file), voice.preprocess).scaling
     return [found.get(voice.preprocess) for voice in voices]

@@ -1,6 +1,16 @@
 """Tiling: large images in windows, exact where the network allows it, blended elsewhere, in bounded memory."""
 
-from maskwright.tiling.bands import Block, Network, Source, Whole, bands, first_input_row, gaussian, logits_of
+from maskwright.tiling.bands import (
+    Block,
+    Network,
+    Source,
+    Whole,
+    bands,
+    block_rows,
+    first_input_row,
+    gaussian,
+    logits_of,
+)
 from maskwright.tiling.borders import mirrored
 from maskwright.tiling.shelf import Shelf
 from maskwright.tiling.views import View, Views, probabilities_of, seen_from_all_sides
@@ -30,6 +40,7 @@ __all__ = [
     "Window",
     "bands",
     "blended_windows",
+    "block_rows",
     "cost",
     "exact_windows",
     "first_input_row",

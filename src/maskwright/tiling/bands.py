@@ -38,21 +38,24 @@ class Block:
     columns: slice
     values: Tensor
 
+    def below(self, row: int) -> "Block | None":
+        """What of it lies from a row on."""
+        more = max(0, row - self.rows.start)
+        if more >= self.rows.stop - self.rows.start:
+            return None
+        return Block(slice(self.rows.start + more, self.rows.stop), self.columns, self.values[:, more:])
 
-@dataclass(frozen=True, eq=False)
+
 class Whole:
     """An image C H W in memory as a source."""
 
-    image_CHW: Tensor
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.image_CHW.shape[-2], self.image_CHW.shape[-1]
+    def __init__(self, image_CHW: Tensor):
+        self._image = image_CHW
+        self.size: tuple[int, int] = (image_CHW.shape[-2], image_CHW.shape[-1])
 
     def window(self, rows: slice, columns: slice) -> Tensor:
         """The window C h w."""
-        return self.image_CHW[:, rows, columns]
+        return self._image[:, rows, columns]
 
 
 def logits_of(network: Network, image_CHW: Tensor, reach: Reach, tiles: Tiles) -> Tensor:
@@ -84,6 +87,7 @@ def bands(
     *,
     start: int = 0,
     classes: int | None = None,
+    device: str = "cpu",
     in_memory: int = IN_MEMORY,
 ) -> Iterator[Block]:
     """The logits of `logits_of` in blocks, float32: a row of blocks after the other, each from left to right. Blocks of
@@ -91,6 +95,7 @@ def bands(
 
     start: the row of the output with which the first blocks begin; the numbers are the same, bit for bit, as without.
     classes: K, where the source may have windows without data: those are not computed, their logits are 0.
+    device: where those zeros lie, as the network's logits do.
     in_memory: bytes of blended logits that are kept in memory while they wait for the windows below; the others wait
     in a temporary file.
 
@@ -98,11 +103,17 @@ def bands(
         SettingError: exact tiles are asked for that cannot be exact, or the window is smaller than the halo.
     """
     exact, (rows, columns) = plan_windows(source.size, reach, tiles)
-    computed = _Computed(network, source, reach.margin, columns, tiles.batch, classes)
+    computed = _Computed(network, source, reach.margin, columns, tiles.batch, classes, device)
     blocks = _joined(computed, rows, start) if exact else _blended(computed, rows, start, in_memory)
     for block in blocks:
-        more = max(0, start - block.rows.start)
-        yield Block(slice(block.rows.start + more, block.rows.stop), block.columns, block.values[:, more:])
+        part = block.below(start)
+        assert part is not None, "no row of windows above is computed"
+        yield part
+
+
+def block_rows(size: tuple[int, int], reach: Reach, tiles: Tiles) -> list[int]:
+    """The rows of the output at which the blocks of `bands` begin, for an input of that size."""
+    return [y.low for y in plan_windows(size, reach, tiles)[1][0]]
 
 
 def first_input_row(size: tuple[int, int], reach: Reach, tiles: Tiles, start: int) -> int:
@@ -128,6 +139,7 @@ class _Computed:
     columns: Sequence[Window]
     batch: int
     classes: int | None
+    device: str
 
     def row(self, y: Window) -> Iterator[tuple[Window, Tensor]]:
         """Each window of a row from left to right with its logits K h w float32."""
@@ -150,7 +162,7 @@ class _Computed:
 
     def _zeros(self, y: Window, x: Window) -> Tensor:
         assert self.classes is not None, "who skips windows says how many classes there are"
-        return torch.zeros(self.classes, *(w.stop - w.start - 2 * self.margin for w in (y, x)))
+        return torch.zeros(self.classes, *(w.stop - w.start - 2 * self.margin for w in (y, x)), device=self.device)
 
 
 def _joined(computed: _Computed, rows: Sequence[Window], start: int) -> Iterator[Block]:
@@ -165,25 +177,33 @@ def _blended(computed: _Computed, rows: Sequence[Window], start: int, in_memory:
     """The weighted mean of windows that overlap. Sums wait for the windows to their right, then for those below."""
     columns = computed.columns
     weight_H, weight_W = _total_weight(rows), _total_weight(columns)
-    shelf: Shelf | None = None
-    for n in range(_first(rows, start, exact=False), len(rows)):
-        y, end, right = rows[n], _end(rows, n), 0
-        sums_Khw: Tensor | None = None
-        for m, (x, logits_Khw) in enumerate(computed.row(y)):
-            if shelf is None:
-                shelf = Shelf(logits_Khw.shape[0], logits_Khw.device, in_memory)
-                weight_H, weight_W = weight_H.to(logits_Khw.device), weight_W.to(logits_Khw.device)
-            above = shelf.take(slice(y.low, y.high), slice(right, x.high))
-            shelf.drop(y.high - 1, x.high)  # what the rows above left here; this row's own ends at y.high
-            sums_Khw, right = above if sums_Khw is None else torch.cat([sums_Khw, above], dim=2), x.high
-            sums_Khw += logits_Khw * gaussian(logits_Khw.shape[1:]).to(logits_Khw.device)
-            cut = _end(columns, m)
-            done, sums_Khw = sums_Khw[:, :, : cut - x.low], sums_Khw[:, :, cut - x.low :]
-            if end < y.high:
-                shelf.put(slice(end, y.high), slice(x.low, cut), done[:, end - y.low :])
-            if end > start:
-                weight_hw = weight_H[y.low : end, None] * weight_W[x.low : cut]
-                yield Block(slice(y.low, end), slice(x.low, cut), done[:, : end - y.low] / weight_hw)
+    with Shelf(in_memory) as shelf:
+        for n in range(_first(rows, start, exact=False), len(rows)):
+            y, end = rows[n], _end(rows, n)
+            for block in _sums(computed, y, shelf):
+                done = end - y.low
+                if end < y.high:
+                    shelf.put(slice(end, y.high), block.columns, block.values[:, done:])
+                if end > start:
+                    weight_hw = (weight_H[y.low : end, None] * weight_W[block.columns]).to(block.values.device)
+                    yield Block(slice(y.low, end), block.columns, block.values[:, :done] / weight_hw)
+
+
+def _sums(computed: _Computed, y: Window, shelf: Shelf) -> Iterator[Block]:
+    """For a row of windows their weighted logits, with what lies on the shelf of the rows above, in the columns to
+    which no later window of the row adds.
+    """
+    sums_Khw: Tensor | None = None
+    right = 0
+    for m, (x, logits_Khw) in enumerate(computed.row(y)):
+        above = logits_Khw.new_zeros(logits_Khw.shape[0], y.high - y.low, x.high - right)
+        shelf.fill(above, slice(y.low, y.high), slice(right, x.high))
+        shelf.drop(y.high - 1, x.high)  # what the rows above left here; this row's own ends at y.high
+        sums_Khw, right = above if sums_Khw is None else torch.cat([sums_Khw, above], dim=2), x.high
+        sums_Khw += logits_Khw * gaussian(logits_Khw.shape[1:]).to(logits_Khw.device)
+        cut = _end(computed.columns, m)
+        yield Block(slice(y.low, y.high), slice(x.low, cut), sums_Khw[:, :, : cut - x.low])
+        sums_Khw = sums_Khw[:, :, cut - x.low :]
 
 
 def _end(windows: Sequence[Window], n: int) -> int:

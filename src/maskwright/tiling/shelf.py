@@ -3,7 +3,7 @@
 import tempfile
 from collections import deque
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 import numpy as np
 import torch
@@ -17,19 +17,23 @@ IN_MEMORY: Final = 128 << 20
 class _Piece:
     rows: slice
     columns: slice
+    shape: torch.Size
     values: Tensor | int
     """K h w, or the place in the file."""
 
+    @property
+    def bytes(self) -> int:
+        return self.shape.numel() * 4
+
 
 class Shelf:
-    """Pieces K h w of a picture K H W, put down from left to right, row of pieces after row of pieces, and taken up in
-    the same order, cut in another way.
+    """Pieces K h w of a picture K H W, float32, put down from left to right, row of pieces after row of pieces, and
+    taken up in the same order, cut in another way. To be closed.
     """
 
-    def __init__(self, channels: int, device: torch.device | str = "cpu", in_memory: int = IN_MEMORY):
-        self.channels, self._device, self._most = channels, device, in_memory
+    def __init__(self, in_memory: int = IN_MEMORY):
+        self._most, self._held = in_memory, 0
         self._pieces: deque[_Piece] = deque()
-        self._held = 0
         self._file: BinaryIO | None = None
         self._free: list[tuple[int, int]] = []  # place and length of what may be written over
         self._end = 0
@@ -38,21 +42,20 @@ class Shelf:
         """Keep a piece; it is copied, so that what it was cut from can go."""
         size = values.numel() * 4
         if self._held + size > self._most:
-            self._pieces.append(_Piece(rows, columns, self._written(values)))
+            self._pieces.append(_Piece(rows, columns, values.shape, self._written(values)))
             return
         self._held += size
-        self._pieces.append(_Piece(rows, columns, values.clone(memory_format=torch.contiguous_format)))
+        copy = values.clone(memory_format=torch.contiguous_format)
+        self._pieces.append(_Piece(rows, columns, values.shape, copy))
 
-    def take(self, rows: slice, columns: slice) -> Tensor:
-        """A copy of what lies in these rows and columns, K h w float32; 0 where nothing does."""
-        out = torch.zeros(self.channels, rows.stop - rows.start, columns.stop - columns.start, device=self._device)
+    def fill(self, out: Tensor, rows: slice, columns: slice) -> Tensor:
+        """What lies in these rows and columns, copied to `out` K h w, and that; where nothing does, it stays."""
         for piece in self._pieces:
             down, across = _common(piece.rows, rows), _common(piece.columns, columns)
             if down.start < down.stop and across.start < across.stop:
                 values = piece.values if isinstance(piece.values, Tensor) else self._read(piece, piece.values)
-                out[:, *_within(down, across, rows, columns)] = values[
-                    :, *_within(down, across, piece.rows, piece.columns)
-                ]
+                there = values[:, *_within(down, across, piece.rows, piece.columns)]
+                out[:, *_within(down, across, rows, columns)] = there
         return out
 
     def drop(self, row: int, column: int | None = None) -> None:
@@ -63,43 +66,43 @@ class Shelf:
                 return
             self._pieces.popleft()
             if isinstance(piece.values, Tensor):
-                self._held -= piece.values.numel() * 4
+                self._held -= piece.bytes
             else:
-                self._free.append((piece.values, self._bytes(piece)))
+                self._free.append((piece.values, piece.bytes))
+
+    def close(self) -> None:
+        """The file goes, if there is one."""
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __len__(self) -> int:
         return len(self._pieces)
 
-    def _bytes(self, piece: _Piece) -> int:
-        height, width = piece.rows.stop - piece.rows.start, piece.columns.stop - piece.columns.start
-        return self.channels * height * width * 4
-
     def _written(self, values: Tensor) -> int:
         """The place in the file that the piece got: one that is free and as long, else at the end."""
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="maskwright-", buffering=0)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(prefix="maskwright-")  # noqa: SIM115
         data = values.cpu().contiguous().numpy()
-        place = next((free for free in self._free if free[1] == data.nbytes), None)
-        if place is None:
-            place = self._end, data.nbytes
-            self._end += data.nbytes
-        else:
-            self._free.remove(place)
-        self._file.seek(place[0])
-        view = memoryview(data).cast("B")
-        while len(view):
-            view = view[self._file.write(view) :]
-        return place[0]
+        free = next((free for free in self._free if free[1] == data.nbytes), None)
+        if free is not None:
+            self._free.remove(free)
+        place = self._end if free is None else free[0]
+        self._end = max(self._end, place + data.nbytes)
+        self._file.seek(place)
+        self._file.write(data.data)
+        return place
 
     def _read(self, piece: _Piece, place: int) -> Tensor:
         assert self._file is not None, "the piece was written"
-        height, width = piece.rows.stop - piece.rows.start, piece.columns.stop - piece.columns.start
-        values = np.empty((self.channels, height, width), np.float32)
         self._file.seek(place)
-        view = memoryview(values).cast("B")
-        while len(view):
-            view = view[self._file.readinto(view) :]  # type: ignore[attr-defined]
-        return torch.from_numpy(values).to(self._device)
+        values = np.frombuffer(bytearray(self._file.read(piece.bytes)), np.float32)
+        return torch.from_numpy(values).reshape(piece.shape)
 
 
 def _common(one: slice, other: slice) -> slice:

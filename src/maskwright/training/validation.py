@@ -57,7 +57,7 @@ class Validation:
         for i in range(self.world.rank, len(self.cache), self.world.size):
             image = torch.from_numpy(self.cache.image(i).astype("float32")).to(device)
             labels = torch.from_numpy(self.cache.labels(i).copy()).to(device)
-            logits_KHW = image_logits(network, self.preprocess.normalise(image), self.tiles)
+            logits_KHW = image_logits(network, self.preprocess.normalise(image, self.cache.scaling(i)), self.tiles)
             total += float(self.loss(logits_KHW[None], labels[None]))
             confusion += confusion_matrix(decided(logits_KHW), labels, outputs)
         total = float(self.world.sum(torch.tensor(total, dtype=torch.float64)))
