@@ -16,9 +16,9 @@ class PanopticQuality:
     matches. An object's class is the one that most of its pixels have; label 0 is background and no class. Objects are
     those that are numbered, in truth and prediction, else the 8-connected pieces of the foreground.
 
-    Pixels ignored in truth count in no IoU, and a predicted object without a match of which more than half is ignored is
-    no false positive. An image without any object on either side has no score. The paper adds up the objects
-    of all images before it divides; here each image has a score of its own, and the data set the mean.
+    Pixels ignored in truth count in no IoU, and a predicted object without a match of which more than half is ignored
+    is no false positive. An image without any object on either side has no score. The paper adds up the objects of all
+    images before it divides; here each image has a score of its own, and the data set the mean.
 
     Kirillov et al. 2019, CVPR, 9404.
     """
@@ -61,7 +61,7 @@ def _classes(objects_HW: Regions, labels_HW: NDArray[np.uint8], count: int) -> N
     return out
 
 
-def _mostly_ignored(result: ImageResult, counted_N: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _mostly_ignored(result: ImageResult, counted_N: NDArray[np.number]) -> NDArray[np.bool_]:
     """Which predicted objects have more ignored pixels than counted ones."""
     ignored_N = np.bincount(found_objects(result)[~counted(result)], minlength=len(counted_N))
     return ignored_N[: len(counted_N)] > counted_N

@@ -66,3 +66,5 @@ def test_classes_that_do_not_fit_are_said_before_anything_is_mended():
     assert plane.values.tolist() == [[0, 1, 0]]
     with pytest.raises(SettingError, match=r"'background' is the background"):
         CleanUp(steps=(CleanUpStep.parse("smooth:classes=background"),)).demand_fit(NAMES, 0)
+    with pytest.raises(SettingError, match=r"none of the classes is one"):
+        CleanUp(steps=(CleanUpStep.parse("fill_holes"),)).demand_fit(NAMES[1:], None)

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from maskwright.errors import SettingError
@@ -23,20 +24,26 @@ class FillHoles(Step):
     smaller_than: int | None = Field(None, ge=1)
     """Holes of fewer pixels; None: all."""
 
+    def demand_fit(self, background: int | None) -> None:
+        """Nothing, if there is a background."""
+        if background is None:
+            raise SettingError(
+                "fill_holes fills holes in the background, and none of the classes is one. Name a class `background`, "
+                "or take drop_specks, which gives small pieces of any class to what is around them."
+            )
+
     def __call__(self, task: Task) -> None:
         """Mend the labels in place.
 
         Raises:
             SettingError: the classes have no background.
         """
-        if task.background is None:
-            raise SettingError(
-                "fill_holes fills holes in the background, and none of the classes is one. Name a class `background`, "
-                "or take drop_specks, which gives small pieces of any class to what is around them."
-            )
+        self.demand_fit(task.background)
+        assert task.background is not None, "it fits"
         pieces = pieces_of(task, (task.background,))
         height, width = task.labels.shape
-        hole = (pieces.boxes[:, :2] > 0).all(axis=1) & (pieces.boxes[:, 2:] < (height, width)).all(axis=1)
+        top, left, bottom, right = pieces.boxes.T
+        hole: NDArray[np.bool_] = (top > 0) & (left > 0) & (bottom < height) & (right < width)
         if self.smaller_than is not None:
             hole &= pieces.areas < self.smaller_than
         sides = around(task, pieces, hole)

@@ -8,7 +8,7 @@ from pydantic import model_validator
 from maskwright.errors import SettingError, nearest
 from maskwright.files import Plane
 from maskwright.records import Record, parse
-from maskwright.regions.clean_up.registry import Task, steps
+from maskwright.regions.clean_up.registry import Step, Task, steps
 from maskwright.regions.scratch import Scratch, in_memory
 
 
@@ -23,10 +23,14 @@ class CleanUpStep(Record):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         try:
-            steps[self.name].read(self.options, f"the options of {self.name}")
+            self.made()
         except SettingError as error:
             raise ValueError(str(error)) from None
         return self
+
+    def made(self) -> Step:
+        """The step itself."""
+        return steps[self.name].read(self.options, f"the options of {self.name}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -59,10 +63,11 @@ class CleanUp(Record):
         """Nothing, if the steps fit these classes, named by label.
 
         Raises:
-            SettingError: a class is unknown, or is the background.
+            SettingError: a class is unknown, or is the background; a step needs a background, and there is none.
         """
         for step in self.steps:
             _labels(step, names, background)
+            step.made().demand_fit(background)
 
     def apply(self, labels: Plane, names: Sequence[str], background: int | None, scratch: Scratch = in_memory) -> None:
         """Mend a plane of labels, H W uint8, in place.
@@ -71,12 +76,11 @@ class CleanUp(Record):
         background: the label of what is no object, if there is one.
 
         Raises:
-            SettingError: a class is unknown, or is the background.
+            SettingError: as for `demand_fit`.
         """
         self.demand_fit(names, background)
         for step in self.steps:
-            made = steps[step.name].read(step.options, f"the options of {step.name}")
-            made(Task(labels, _labels(step, names, background), background, scratch))
+            step.made()(Task(labels, _labels(step, names, background), background, scratch))
 
 
 def _labels(step: CleanUpStep, names: Sequence[str], background: int | None) -> tuple[int, ...]:

@@ -33,6 +33,13 @@ class Step(Record, ABC):
     about: ClassVar[str]
     """One line for `--help` and the docs."""
 
+    def demand_fit(self, background: int | None) -> None:
+        """Nothing, if the step can work with such a background, a label or None.
+
+        Raises:
+            SettingError: it cannot.
+        """
+
     @abstractmethod
     def __call__(self, task: Task) -> None:
         """Mend the labels in place."""
