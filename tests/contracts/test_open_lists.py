@@ -32,7 +32,7 @@ LISTS = {
     "reader": readers,
     "annotation format": formats,
     "layout": layouts,
-    "clean-up step": steps,
+    "cleaning step": steps,
 }
 PARTS = [pytest.param(part, id=f"{kind} {name}") for kind, parts in LISTS.items() for name, part in parts.items()]
 

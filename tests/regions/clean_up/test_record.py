@@ -45,7 +45,7 @@ def test_it_saves_and_loads(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("smoth", "no clean-up step called 'smoth'. Did you mean 'smooth'"),
+        ("smoth", "no cleaning step called 'smoth'. Did you mean 'smooth'"),
         ("smooth:radios=3", "Unknown key 'radios' in the options of smooth. Did you mean 'radius'"),
         ("smooth:radius=0", "greater than or equal to 1"),
         ("smooth:radius", "'radius' in the clean-up step 'smooth:radius' should be OPTION=VALUE"),

@@ -45,5 +45,5 @@ class Step(Record, ABC):
         """Mend the labels in place."""
 
 
-steps: Final = Registry[type[Step]]("clean-up step", "maskwright.regions.clean_up")
+steps: Final = Registry[type[Step]]("cleaning step", "maskwright.regions.clean_up")
 """By the name that is asked for, e.g. `drop_specks`."""
