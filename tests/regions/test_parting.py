@@ -41,3 +41,12 @@ def test_seeds_of_two_values_are_two_seeds_and_a_piece_without_one_is_one_part()
 
     assert by_seeds(pieces, np.array([[1, 2, 2, 9, 0, 0]], np.uint8)).tolist() == [[1, 2, 2, 0, 3, 3]]
     assert by_seeds(pieces, np.zeros((1, 6), np.uint8)).tolist() == [[1, 1, 1, 0, 2, 2]]
+
+
+def test_a_seed_of_another_piece_is_not_near():
+    pieces = np.zeros((3, 10), np.int32)
+    pieces[0], pieces[2, 3] = 1, 2
+    seeds = np.zeros((3, 10), np.uint8)
+    seeds[0, [0, 9]] = seeds[2, 3] = 1
+
+    assert by_seeds(pieces, seeds)[0].tolist() == [1] * 5 + [2] * 5
