@@ -176,6 +176,33 @@ def test_true_objects_are_read_where_the_data_have_them_and_a_metric_uses_them(t
     assert [image.contests["dsb2018"] for image in scores.per_image] == [0, 1, 1]
 
 
+def test_separated_objects_are_scored_where_the_data_tell_true_ones_apart(things):
+    class Numbered(Samples):
+        """Samples that tell the left half of each thing from its right half, but for one image."""
+
+        def objects_of(self, sample):
+            return None if sample.name == "1" else halves(self.labels_of(sample))
+
+    def halves(labels_HW):
+        return labels_HW.astype(np.int32) * np.repeat([1, 2], [3, 5]).astype(np.int32)
+
+    def separate(prediction):
+        parted.append(prediction)
+        return halves(prediction.labels)
+
+    parted = []
+    samples, truth = things
+    numbered = Numbered(**{name: getattr(samples, name) for name in Samples.model_fields})
+    metrics = ["dsb2018", "ap", "salt"]
+    scores = evaluate(Says(truth, samples), numbered, numbered.part("test"), "test", metrics=metrics, separate=separate)
+
+    assert [image.contests["dsb2018"] for image in scores.per_image] == [1, 1, 1]
+    assert scores.contests["ap"] == 1
+    assert len(parted) == 2
+    evaluate(Says(truth, samples), numbered, numbered.part("test"), "test", metrics=["salt"], separate=separate)
+    assert len(parted) == 2, "only metrics that look at objects need them"
+
+
 def test_an_unknown_metric_is_refused_before_any_image_is_read(things):
     samples, truth = things
     says = Says(truth, samples)

@@ -97,3 +97,11 @@ def test_it_is_what_loops_over_objects_say(seed, result):
     assert dsb2018(result(true, said, objects)) == pytest.approx(expected)
     numbers = np.r_[0, 1 + 3 * rng.permutation(objects.max())]
     assert dsb2018(result(true, said, numbers[objects])) == pytest.approx(expected), "numbers are only names"
+
+
+def test_predicted_objects_that_were_told_apart_are_taken_as_they_are(mask, result):
+    together = mask("####", "####")
+    two = np.array([[1, 1, 7, 7], [1, 1, 7, 7]])
+
+    assert dsb2018(result(together, together, two, two[:, ::-1])) == 1
+    assert dsb2018(result(together, together, None, two)) == 0

@@ -7,7 +7,8 @@ from maskwright.metrics import ImageResult, class_metrics, image_metrics
 
 def test_the_image_metrics_are_these():
     assert image_metrics.names() == [
-        "dsb2018", "pixel_error", "rand_error", "salt", "split_merge_error", "v_info", "v_rand", "warping_error",
+        "ap", "ap50", "dsb2018", "pixel_error", "pq", "rand_error", "salt", "split_merge_error", "v_info", "v_rand",
+        "warping_error",
     ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from maskwright.metrics.regions import EIGHT, Regions, counted, overlaps, pieces, true_foreground
+from maskwright.metrics.regions import Regions, counted, objects_of, overlaps
 from maskwright.metrics.registry import ImageResult, image_metrics
 from maskwright.metrics.salt import PERCENT
 
@@ -27,11 +27,7 @@ class DataScienceBowl:
 
     def __call__(self, result: ImageResult) -> float | None:
         """The score, 0 … 1; None where every pixel is ignored."""
-        there = counted(result)
-        if not there.any():
-            return None
-        true = pieces(true_foreground(result), EIGHT) if result.objects_HW is None else result.objects_HW
-        return _precision(true * there, pieces(result.labels_HW > 0, EIGHT) * there)
+        return _precision(*objects_of(result)) if counted(result).any() else None
 
 
 def _precision(true_HW: Regions, said_HW: Regions) -> float:

@@ -54,6 +54,20 @@ def pieces(mask_HW: Mask, connectivity: NDArray[np.bool_] = FOUR) -> Regions:
     return ndimage.label(mask_HW, connectivity)[0]
 
 
+def objects_of(result: ImageResult) -> tuple[Regions, Regions]:
+    """The true and the predicted objects, H W each, without the pixels that are ignored in truth: those that are
+    numbered, else the 8-connected pieces of the foreground.
+    """
+    there = counted(result)
+    true = pieces(true_foreground(result), EIGHT) if result.objects_HW is None else result.objects_HW
+    return true * there, found_objects(result) * there
+
+
+def found_objects(result: ImageResult) -> Regions:
+    """The predicted objects, H W, on ignored pixels too."""
+    return pieces(result.labels_HW > 0, EIGHT) if result.found_HW is None else result.found_HW
+
+
 class Overlaps(NamedTuple):
     """The pairs of regions that share pixels: N numbers each."""
 

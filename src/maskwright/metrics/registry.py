@@ -31,6 +31,8 @@ class ImageResult:
     """If they were computed; over the classes they add up to 1."""
     objects_HW: NDArray[np.integer] | None = None  # noqa: N815
     """The true objects by number, 0 for background, if the data tell touching ones apart."""
+    found_HW: NDArray[np.integer] | None = None  # noqa: N815
+    """The predicted objects by number, 0 for background, if touching ones were told apart."""
 
 
 class ImageMetric(Protocol):
@@ -39,7 +41,7 @@ class ImageMetric(Protocol):
     uses_probabilities: bool
     """Whether it tries several thresholds; without probabilities it makes do with the labels."""
     uses_objects: bool
-    """Whether it looks at the true objects; without them it makes do with the pieces of the true mask."""
+    """Whether it looks at objects, true and predicted; without them it makes do with the pieces of the masks."""
     smaller_is_better: bool
 
     def __call__(self, result: ImageResult) -> float | None:

@@ -87,7 +87,7 @@ def hull_areas(rim: Rim) -> Numbers:
 def _first_columns(place: Numbers, rows: Numbers, columns: Numbers, heights: Numbers) -> Numbers:
     """N H: the first column of the hull in each row, of the first pixel's column in each row."""
     count, points = len(heights), 2 * int(heights.max()) + 1
-    # In half pixels, a column of the table for each half row: a pixel's left side is at 2c - 1, its upper and lower at 2c.
+    # In half pixels, a place for each half row: a pixel's left side is at 2c - 1, its upper and lower at 2c.
     x = np.full((count, points), _FAR)
     x[place, 2 * rows + 1] = 2 * columns - 1
     for side in (0, 2):

@@ -55,7 +55,8 @@ def measured(objects: Objects, scene: Scene, classes: Sequence[str], *, channels
     length, areas and lengths follow in it, as `area_um2` and `perimeter_um`; the perimeter only where pixels are
     square.
 
-    The picture is read once in bands of rows: memory grows with the band and with the number of objects.
+    The picture is read once in bands of rows: memory grows with the band, the number of objects and the height of
+    each, not with the picture.
 
     classes: names by label.
     channels: names of the scene's channels; None: 0, 1, 2 …, or no name where there is one.

@@ -51,11 +51,12 @@ def by_seeds(pieces_hw: Pieces, seeds_hw: NDArray[np.uint8]) -> Pieces:
     seeds_hw: 0 where there is none; the connected pixels of one value in a piece are a seed.
     """
     pieces_hw = _dense(pieces_hw)
-    seeds_hw = measure.label(np.where(pieces_hw > 0, seeds_hw, 0), background=0, connectivity=1)
+    numbers_hw = measure.label(np.where(pieces_hw > 0, seeds_hw, 0), background=0, connectivity=1).astype(np.int32)
     has_seed = np.zeros(pieces_hw.max(initial=0) + 1, bool)
-    has_seed[pieces_hw[seeds_hw > 0]] = True
-    seeds_hw = np.where(has_seed[pieces_hw], seeds_hw, np.where(pieces_hw, pieces_hw + seeds_hw.max(initial=0), 0))
-    return _dense(_flooded(_to_nearest(seeds_hw > 0, pieces_hw), seeds_hw, pieces_hw))
+    has_seed[pieces_hw[numbers_hw > 0]] = True
+    alone_hw = (pieces_hw > 0) & ~has_seed[pieces_hw]
+    numbers_hw[alone_hw] = pieces_hw[alone_hw] + numbers_hw.max(initial=0)
+    return _dense(_flooded(_to_nearest(numbers_hw > 0, pieces_hw), numbers_hw, pieces_hw))
 
 
 def _distances(mask_hw: Mask, cut: str) -> NDArray[np.float64]:
