@@ -68,9 +68,7 @@ class Origin:
         """
         if self.kind == "zarr":
             return "zarr"
-        kept = self.kind == "tiff" and (
-            self.pyramid or self.georeference is not None or self.header.nodata is not None
-        )
+        kept = self.kind == "tiff" and (self.pyramid or self.georeference is not None or self.header.nodata is not None)
         return "tiff" if kept or self.on_a_map or self.large else "png"
 
 

@@ -52,9 +52,7 @@ def write_tiff(
     return path
 
 
-def _write(
-    file: "TiffWriter", raster: Raster, compression: str, tags: list[Tag], origin: Origin, kind: int
-) -> None:
+def _write(file: "TiffWriter", raster: Raster, compression: str, tags: list[Tag], origin: Origin, kind: int) -> None:
     shape: tuple[int, ...] = (raster.height, raster.width)
     options: dict[str, Any] = {"photometric": "minisblack"}
     if raster.channels > 1:

@@ -31,12 +31,14 @@ class GeoJson(Record):
     Properties: `class`, `pixels`; `area` on a map, in its units; `score`, the mean probability of an object.
     """
 
-    about: ClassVar[str] = "STEM.geojson: contours, in map coordinates where known, else pixels; QGIS, GeoPandas, QuPath"
+    about: ClassVar[str] = (
+        "STEM.geojson: contours, in map coordinates where known, else pixels; QGIS, GeoPandas, QuPath"
+    )
     needs: ClassVar[frozenset[str]] = frozenset()
 
     coordinates: Literal["map", "wgs84", "pixels"] = "map"
     simplify: float | None = Field(None, gt=0, lt=1000)
-    """How far a contour may move, in pixels, to have fewer corners; neighbours may then overlap by as much. None: exact."""
+    """How far a contour may move, in pixels, to have fewer corners; neighbours may then overlap. None: exact."""
 
     def path(self, origin: Origin, target: Path) -> Path:
         """STEM.geojson."""

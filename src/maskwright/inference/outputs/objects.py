@@ -47,7 +47,9 @@ class ObjectMap(Record):
         if count <= MOST_OF_16_BITS:
             raster = replace(raster, dtype="uint16", parts=(_in_16_bits(result.objects.ids),))
         elif path.suffix == ".png":
-            raise SettingError(f"{result.name} has {count:,} objects; a PNG numbers at most {MOST_OF_16_BITS:,}. Ask for objects=tiff.")
+            raise SettingError(
+                f"{result.name} has {count:,} objects; a PNG numbers at most {MOST_OF_16_BITS:,}. Ask for objects=tiff."
+            )
         return write_picture(path, raster, result)
 
 

@@ -22,7 +22,9 @@ class Probabilities(Record):
     Pixels without data are NaN in floats, which TIFF also names so, and 0 in uint8.
     """
 
-    about: ClassVar[str] = "STEM.probabilities.npy, .tif or .ome.zarr: K H W, 0–1, or 0–255 in uint8; NumPy, QGIS, napari"
+    about: ClassVar[str] = (
+        "STEM.probabilities.npy, .tif or .ome.zarr: K H W, 0–1, or 0–255 in uint8; NumPy, QGIS, napari"
+    )
     needs: ClassVar[frozenset[str]] = frozenset({PROBABILITIES})
 
     dtype: Literal["float32", "float16", "uint8"] = "float32"
@@ -59,7 +61,11 @@ class Probabilities(Record):
 
 def _write_npy(path: Path, raster: Raster) -> Path:
     """An array K H W, band after band."""
-    about = {"descr": np.dtype(raster.dtype).str, "fortran_order": False, "shape": (len(raster.parts), raster.height, raster.width)}
+    about = {
+        "descr": np.dtype(raster.dtype).str,
+        "fortran_order": False,
+        "shape": (len(raster.parts), raster.height, raster.width),
+    }
     step = max(1, AT_ONCE // (raster.width * 4))
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, about)

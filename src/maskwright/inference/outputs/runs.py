@@ -77,7 +77,9 @@ class RunLengths(Record):
                     with part.open(encoding="utf-8", newline="") as rows:
                         for place, row in enumerate(csv.reader(rows)):
                             if place and seen.setdefault(row[0], part) != part:
-                                raise DataError(f"{row[0]!r} would be in {file} twice. Give each image a name of its own.")
+                                raise DataError(
+                                    f"{row[0]!r} would be in {file} twice. Give each image a name of its own."
+                                )
                             if place or not number:
                                 table.writerow(row)
         finally:

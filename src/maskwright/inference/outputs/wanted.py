@@ -20,7 +20,9 @@ def wanted(texts: Sequence[str]) -> dict[str, Output]:
         name, _, choices = text.partition("=")
         kind = outputs[name.strip()]
         if name.strip() in found:
-            raise SettingError(f"The output {name.strip()!r} is asked for twice. Ask once: {name.strip()}=CHOICE,CHOICE.")
+            raise SettingError(
+                f"The output {name.strip()!r} is asked for twice. Ask once: {name.strip()}=CHOICE,CHOICE."
+            )
         settings = dict(_settings(kind, text, [part.strip() for part in choices.split(",") if part.strip()]))
         record: Any = kind
         found[name.strip()] = record.read(settings, f"--output {text}")
