@@ -31,6 +31,9 @@ from maskwright.files import (
 from maskwright.files import pngwriting, rasters, tiffwriting
 from maskwright.files.rasters import smaller
 
+# GDAL warns of pictures that lie nowhere: most do not.
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+
 NORTH_UP = rasterio.Affine(10, 0, 500_000, 0, -10, 6_000_000)
 TURNED = rasterio.Affine(3, 4, 500_000, 4, -3, 6_000_000)
 
@@ -145,14 +148,14 @@ def test_a_geotiff_lies_where_its_image_lay(transform, crs, copied, tmp_path):
 
 
 @pytest.mark.parametrize(("crs", "same"), [("EPSG:32633", True), ("EPSG:4326", True), ("the quarry", False)])
-def test_without_gdal_numbered_coordinates_are_written_still(crs, same, tmp_path, monkeypatch):
+def test_without_gdal_coordinates_are_written_still(crs, same, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     place = Georeference(tuple(NORTH_UP)[:6], crs)
     origin = nowhere(4, 5, georeference=place)
 
     path = write_tiff(tmp_path / "a.tif", raster_of(MemoryPlane(np.zeros((4, 5), np.uint8))), origin)
 
-    assert read_georeference(path) == (place if same else replace(place, crs=""))
+    assert read_georeference(path) == place
     with rasterio.open(path) as file:
         assert file.transform == NORTH_UP
         assert not same or file.crs == rasterio.CRS.from_string(crs)

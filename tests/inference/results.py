@@ -52,7 +52,7 @@ def result_of(labels_HW, classes=CLASSES, file=None, objects=True, scene=None, *
     """A result with everything in it."""
     rng = np.random.default_rng(1)
     if scene is None:
-        scene = ArrayScene(rng.integers(0, 256, (*labels_HW.shape, 3), np.uint8))
+        scene = ArrayScene(np.random.default_rng(2).integers(0, 256, (*labels_HW.shape, 3), np.uint8))
     chances = rng.dirichlet(np.ones(classes.count), labels_HW.shape).astype(np.float32)
     found = Result(
         "picture", scene, origin_of(scene, file), classes, MemoryPlane(labels_HW),

@@ -1,6 +1,5 @@
 """What the file of an image is, as far as files that are made of it follow it: kind, place, resolution, pyramid."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -98,19 +97,20 @@ def origin_of(scene: Scene, file: str | Path | None = None, page: int | None = N
         full = [one for one in pages if not one.subfiletype & 5]
         own = full[page or 0] if (page or 0) < len(full) else full[0]
         turned = own.tags.valueof(274, 1) not in (1, None)
-        tags = () if turned else tuple(_tags(own, GEO_TAGS))
+        tags = () if turned else tags_of(own)
         pyramid = bool(own.subifds) or any(one.subfiletype & 1 for one in pages)
         resolution = None if turned or tags else _resolution(own)
         return Origin(scene.header, scene.georeference, Path(file), "tiff", pyramid, tags, resolution)
 
 
-def _tags(page: "TiffPage", codes: Sequence[int]) -> list[Tag]:
+def tags_of(page: "TiffPage") -> tuple[Tag, ...]:
+    """The tags of GeoTIFF that a page has, as they are."""
     found: list[Tag] = []
-    for code in codes:
+    for code in GEO_TAGS:
         if (tag := page.tags.get(code)) is not None:
             value = tag.value if isinstance(tag.value, str | tuple) else (tag.value,)
             found.append((code, int(tag.dtype), 0 if isinstance(value, str) else len(value), value, True))
-    return found
+    return tuple(found)
 
 
 def _resolution(page: "TiffPage") -> tuple[Any, Any, int] | None:
