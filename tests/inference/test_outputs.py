@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 import rasterio.features
@@ -219,6 +220,26 @@ def test_geojson_lies_on_the_map(place, tmp_path):
     assert said is None or rasterio.CRS.from_user_input(said) == rasterio.CRS.from_string(place.crs)
     (image,) = read_annotations(path, Reading(pixel_to_map=place.affine)).images
     np.testing.assert_array_equal(draw(image.shapes, result.labels.shape, VALUES), drawn)
+
+
+@pytest.mark.parametrize("way", ["map", "wgs84"])
+@pytest.mark.parametrize("place", [UTM, TURNED])
+def test_gdal_s_own_reader_knows_where_geojson_lies(way, place, tmp_path):
+    """QGIS and GeoPandas read with it."""
+    result = placed(painted(), place)
+    path = wanted([f"geojson={way}"])["geojson"].write(result, tmp_path / "a")
+
+    found = pyogrio.read_info(path, force_total_bounds=True)
+
+    assert found["crs"] == (place.crs if way == "map" else "EPSG:4326")
+    assert found["features"] == len(result.objects.areas)
+    assert {"class", "pixels", "score"} <= set(found["fields"])
+    rows, columns = np.nonzero(foreground(result.labels.values))
+    corners = np.concatenate([np.stack([columns + i, rows + j], 1) for i in (0, 1) for j in (0, 1)])
+    x, y = place.to_map(corners).T
+    if way == "wgs84":
+        x, y = np.array(transform(place.crs, "EPSG:4326", x.tolist(), y.tolist()))
+    np.testing.assert_allclose(found["total_bounds"], (x.min(), y.min(), x.max(), y.max()), rtol=1e-9)
 
 
 def test_geojson_in_degrees_is_where_the_map_is(tmp_path):
