@@ -3,8 +3,8 @@
     python benchmarks/outputs.py --side 20000
 
 The plane is painted blobs in a file (`FilePlane`), read by bands. Each output is written in a process of its own, whose
-peak of resident memory is given above what it had once everything was imported. Outlines are timed on a plane in memory,
-in interleaved rounds, processor seconds, medians. A line is appended to `benchmarks/results/outputs.jsonl`.
+peak of resident memory is given above what it had once everything was imported. Outlines are timed on a plane in
+memory, in interleaved rounds, processor seconds, medians. A line is appended to `benchmarks/results/outputs.jsonl`.
 """
 
 import argparse
@@ -58,10 +58,11 @@ def main() -> None:
         plane.close()
         written = {name: measured(name, place, options.side) for name in options.outputs}
     times = beside(block, options.rounds)
+    ours = statistics.median(times["maskwright"])
     line = {
         **circumstances(), "side": options.side, "outputs": written,
         "outlines_seconds": times,
-        "ratio": {name: statistics.median(them) / statistics.median(times["maskwright"]) for name, them in times.items()},
+        "ratio": {name: statistics.median(them) / ours for name, them in times.items()},
     }  # fmt: skip
     RESULTS.parent.mkdir(exist_ok=True)
     with RESULTS.open("a") as file:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.inference.results import painted, result_of
 
 from maskwright.errors import SettingError
 from maskwright.files import read_image, read_mask
@@ -14,7 +15,6 @@ from maskwright.files.annotations import draw, draw_objects, read_annotations
 from maskwright.inference.outputs import Gathered, outputs, wanted
 from maskwright.inference.pictures import written_values
 from maskwright.records import IGNORED, Record
-from tests.inference.results import painted, result_of
 
 PARTS = [pytest.param(kind, id=name) for name, kind in outputs.items()]
 PICTURES = {

@@ -18,17 +18,19 @@ from maskwright.files import (
     Raster,
     open_scene,
     origin_of,
+    pngwriting,
     raster_of,
+    rasters,
     read_georeference,
     read_header,
     read_image,
     read_mask,
+    tiffwriting,
     write_image,
     write_png,
     write_tiff,
     write_zarr,
 )
-from maskwright.files import pngwriting, rasters, tiffwriting
 from maskwright.files.rasters import smaller
 
 # GDAL warns of pictures that lie nowhere: most do not.
@@ -44,7 +46,8 @@ def nowhere(height, width, **about):
 
 def geotiff(path, height=900, width=700, transform=NORTH_UP, crs="EPSG:32633", overviews=(), **options):
     with rasterio.open(
-        path, "w", driver="GTiff", width=width, height=height, count=1, dtype="uint8", crs=crs, transform=transform, **options
+        path, "w", driver="GTiff", width=width, height=height, count=1, dtype="uint8", crs=crs,
+        transform=transform, **options,
     ) as file:  # fmt: skip
         file.write(np.ones((1, height, width), np.uint8))
         if overviews:
@@ -316,7 +319,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
 
 def test_what_an_image_is_made_into(tmp_path, paint):
-    """PNG of ordinary ones; TIFF where a place, a pyramid or a value for no data is kept, or it is large; Zarr of Zarr."""
+    """PNG of ordinary ones; TIFF of large ones, and where PNG cannot keep something; Zarr of Zarr."""
     png = write_image(tmp_path / "a.png", paint(4, 5, 3))
     plain = write_image(tmp_path / "a.tif", paint(4, 5))
     assert [origin_at(path).format for path in (png, plain)] == ["png", "png"]

@@ -14,6 +14,7 @@ from pycocotools import mask as coco_masks
 from pycocotools.coco import COCO
 from rasterio.warp import transform
 from shapely.geometry import shape
+from tests.inference.results import CELLS, CLASSES, painted, result_of
 
 from maskwright.data.display import overlay
 from maskwright.errors import DataError, SettingError
@@ -35,7 +36,6 @@ from maskwright.inference.outputs import describe, outputs, wanted
 from maskwright.inference.pictures import written_values
 from maskwright.inference.things import things
 from maskwright.records import IGNORED
-from tests.inference.results import CELLS, CLASSES, painted, result_of
 
 VALUES = {"background": 0, "cell": 1, "nucleus": 2}
 UTM = Georeference((10, 0, 500_000, 0, -10, 6_000_000), "EPSG:32633")
@@ -73,11 +73,9 @@ def foreground(labels_HW):
         (MaskStyle(mode="colour"), (0, 0xFF8000, 0xFFFFFF), (), 0xFFFFFE),
     ],
 )
-def test_a_mask_is_written_as_the_user_s_own_are(style, values, ignored, written, format, tmp_path):  # noqa: A002
-    classes = CLASSES.model_copy(update={
-        "style": style, "ignored": ignored,
-        "classes": tuple(one.model_copy(update={"values": (value,)}) for one, value in zip(CLASSES.classes, values)),
-    })  # fmt: skip
+def test_a_mask_is_written_as_the_user_s_own_are(style, values, ignored, written, format, tmp_path):
+    own = [one.model_copy(update={"values": (value,)}) for one, value in zip(CLASSES.classes, values, strict=True)]
+    classes = CLASSES.model_copy(update={"style": style, "ignored": ignored, "classes": tuple(own)})
     labels = painted()
 
     _, path = made(f"mask={format}", labels, tmp_path, classes=classes)
@@ -155,7 +153,7 @@ def test_more_objects_than_16_bits_number_take_32(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
 @pytest.mark.parametrize("format", ["npy", "tiff", "zarr"])
-def test_probabilities_of_every_kind_are_near(dtype, format, tmp_path):  # noqa: A002
+def test_probabilities_of_every_kind_are_near(dtype, format, tmp_path):
     labels = painted(40, 70)
     result, path = made(f"probabilities={dtype},{format}", labels, tmp_path)
 
@@ -182,7 +180,7 @@ def test_a_png_too_large_for_most_tools_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("format", ["png", "tiff"])
-def test_an_overlay_is_that_of_the_whole(dtype, format, tmp_path, monkeypatch):  # noqa: A002
+def test_an_overlay_is_that_of_the_whole(dtype, format, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     image = (rng.random((137, 153, 2)) * 250).astype(dtype)
     labels = painted(137, 153)
@@ -299,7 +297,9 @@ def test_without_objects_each_piece_of_a_class_is_one(tmp_path):
     (image,) = read_annotations(path).images
     np.testing.assert_array_equal(draw(image.shapes, labels.shape, VALUES), foreground(labels))
 
-    names = [one.model_copy(update={"name": name}) for one, name in zip(CLASSES.classes, ("sky", "sea", "land"))]
+    names = [
+        one.model_copy(update={"name": name}) for one, name in zip(CLASSES.classes, ("sky", "sea", "land"), strict=True)
+    ]
     named = CLASSES.model_copy(update={"classes": tuple(names)})
     assert named.background is None
     covered = sum(thing.area for thing in things(result_of(labels, named, objects=False)))
@@ -486,9 +486,10 @@ def test_the_help_has_a_line_for_each():
 
 
 def test_the_value_of_what_counts_nowhere_is_no_class_s():
-    full = CLASSES.model_copy(update={
-        "classes": tuple(one.model_copy(update={"values": tuple(range(80 * n, 80 * n + 80))}) for n, one in enumerate(CLASSES.classes)),
-    })  # fmt: skip
+    many = [
+        one.model_copy(update={"values": tuple(range(80 * n, 80 * n + 80))}) for n, one in enumerate(CLASSES.classes)
+    ]
+    full = CLASSES.model_copy(update={"classes": tuple(many)})
     assert written_values(full)[2] == 255
     table, _, ignored = written_values(CLASSES)
     assert table[[0, 1, 2, 3, IGNORED]].tolist() == [0, 100, 200, ignored, ignored]

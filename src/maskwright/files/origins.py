@@ -11,7 +11,7 @@ from maskwright.files.scenes import Scene
 from maskwright.files.stored import Header
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
+    from tifffile import TiffFile, TiffPage
 
 GEO_TAGS: Final = (33550, 33922, 34264, 34735, 34736, 34737)
 """Scale, tie points, matrix, keys, numbers and texts of GeoTIFF."""
@@ -93,14 +93,22 @@ def origin_of(scene: Scene, file: str | Path | None = None, page: int | None = N
         from tifffile import TiffFile
 
         stream.seek(0)
-        pages = [cast("TiffPage", one) for one in TiffFile(stream).pages]
-        full = [one for one in pages if not one.subfiletype & 5]
-        own = full[page or 0] if (page or 0) < len(full) else full[0]
+        own, others = _page(TiffFile(stream), page)
         turned = own.tags.valueof(274, 1) not in (1, None)
         tags = () if turned else tags_of(own)
-        pyramid = bool(own.subifds) or any(one.subfiletype & 1 for one in pages)
+        pyramid = bool(own.subifds) or any(one.subfiletype & 1 for one in others)
         resolution = None if turned or tags else _resolution(own)
         return Origin(scene.header, scene.georeference, Path(file), "tiff", pyramid, tags, resolution)
+
+
+def _page(tiff: "TiffFile", page: int | None) -> tuple["TiffPage", list["TiffPage"]]:
+    """The picture, and the pages that may be smaller copies of it: of a stack none is, and going through all its pages
+    for each of them would take long.
+    """
+    if page is not None and 0 < page < len(tiff.pages):
+        return cast("TiffPage", tiff.pages[page]), []
+    pages = [cast("TiffPage", one) for one in tiff.pages]
+    return next((one for one in pages if not one.subfiletype & 5), pages[0]), pages
 
 
 def tags_of(page: "TiffPage") -> tuple[Tag, ...]:

@@ -65,7 +65,12 @@ class Labelme(Record):
     def _shapes(self, thing: Thing, result: Result) -> list[dict[str, Any]]:
         size = result.labels.shape
         group = None if result.objects is None else thing.number
-        common: dict[str, Any] = {"label": result.classes.names[thing.label], "group_id": group, "description": "", "flags": {}}
+        common: dict[str, Any] = {
+            "label": result.classes.names[thing.label],
+            "group_id": group,
+            "description": "",
+            "flags": {},
+        }
         return [
             common | (_mask(outline) if len(outline.rings) > 1 else self._polygon(outline, size))
             for outline in thing.outlines
