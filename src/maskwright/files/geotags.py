@@ -3,13 +3,10 @@
 import importlib.util
 import io
 import warnings
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
 from maskwright.files.georeference import Georeference
 from maskwright.files.origins import Origin, Tag, tags_of
-
-if TYPE_CHECKING:
-    from tifffile import TiffPage
 
 _PROJECTED, _GEOGRAPHIC = 1, 2
 _OWN: Final = 32767  # no number of EPSG's: the coordinates are described in words
@@ -78,4 +75,4 @@ def _by_gdal(place: Georeference) -> tuple[Tag, ...]:
         except CRSError:
             return ()
         with TiffFile(io.BytesIO(memory.read())) as file:
-            return tags_of(cast("TiffPage", file.pages.first))
+            return tags_of(file.pages.first)
