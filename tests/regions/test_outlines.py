@@ -35,7 +35,7 @@ def plain(found):
     return [(outline.value, [ring.tolist() for ring in outline.rings]) for outline in found]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PICTURES, st.sets(st.integers(0, 3), max_size=2), st.integers(1, 9))
 def test_outlines_drawn_back_give_the_picture_and_are_valid_polygons(values, leave_out, rows):
     found = of(values, leave_out)
@@ -55,7 +55,7 @@ def test_outlines_drawn_back_give_the_picture_and_are_valid_polygons(values, lea
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PICTURES)
 def test_a_piece_hangs_together_by_its_sides(values):
     """As many pieces as scipy counts, and the same polygons that GDAL traces."""
@@ -69,7 +69,7 @@ def test_a_piece_hangs_together_by_its_sides(values):
     assert simple == {(shapely.from_wkt(wkt).area, value) for wkt, value in theirs}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PICTURES)
 def test_runs_of_outlines_are_those_of_the_mask(values):
     for value in np.unique(values).tolist():
