@@ -20,6 +20,7 @@ from maskwright.files import MaskStyle, is_file, readers, write_image, write_mas
 from maskwright.files.annotations import formats
 from maskwright.files.annotations.content import Content
 from maskwright.files.stored import Stored
+from maskwright.inference.outputs import outputs
 from maskwright.losses import losses
 from maskwright.metrics import ImageResult, class_metrics, image_metrics
 from maskwright.records import IGNORED
@@ -33,6 +34,7 @@ LISTS = {
     "annotation format": formats,
     "layout": layouts,
     "cleaning step": steps,
+    "output": outputs,
 }
 PARTS = [pytest.param(part, id=f"{kind} {name}") for kind, parts in LISTS.items() for name, part in parts.items()]
 

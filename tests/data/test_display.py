@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from maskwright.data.labels import ClassLabel, Labels
 from maskwright.data.display import displayed, overlay
+from maskwright.data.labels import ClassLabel, Labels
 from maskwright.records import IGNORED
 
 CELLS = Labels(

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from maskwright.data.display import SMALLEST, THUMBNAIL
 from maskwright.data.index import Samples, index
 from maskwright.data.labels import ClassLabel, Labels
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.sample import Sample
 from maskwright.data.samples import write_samples
 from maskwright.evaluation import evaluate
-from maskwright.data.display import SMALLEST, THUMBNAIL
 from maskwright.evaluation.gallery import ALBUM, DRAWN, EXTRA, GAP, MISSED, Album, Gallery, data_pictures
 from maskwright.files import read_image, write_image
 from maskwright.inference import Prediction

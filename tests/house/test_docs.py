@@ -8,6 +8,7 @@ import torch
 
 import maskwright
 from maskwright.errors import DataError
+from maskwright.inference.outputs import describe
 from maskwright.model.sizes import output_size
 from maskwright.recipes import recipes
 
@@ -67,3 +68,10 @@ def test_every_recipe_stands_in_the_readme_as_its_file_says():
         assert recipe.state in row, recipe.name
         for measured in recipe.ours:
             assert f"{measured.value:.4g}" in row, recipe.name
+
+
+def test_the_page_on_prediction_has_each_output_with_its_choices():
+    text = (ROOT / "docs" / "predict.md").read_text("utf-8")
+    for name, choices, _ in describe():
+        (row,) = re.findall(rf"^\| `{name}` \|([^|]*)\|", text, flags=re.M)
+        assert re.findall(r"`([^`]+)`", row) == re.split(r"[| ]", choices) if choices else not row.strip(), name

@@ -176,7 +176,7 @@ def nearest(labels_HW: Bytes, frame: tuple[int, int]) -> Bytes:
 
 
 def _apart(image_HWC: NDArray[Any]) -> list[NDArray[Any]]:
-    """The parts that are stretched each by itself: together where they are one picture, or a red wall would turn grey."""
+    """The parts that are stretched each by itself: all together of one picture, or a red wall would turn grey."""
     channels = image_HWC.shape[2]
     return [image_HWC] if channels in (1, 3) else [image_HWC[:, :, c : c + 1] for c in range(min(channels, 3))]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from maskwright.data.labels import Labels
 from maskwright.data.display import displayed, frame_of, overlay, resized
+from maskwright.data.labels import Labels
 from maskwright.files import write_image
 from maskwright.training.one_batch import Shown
 

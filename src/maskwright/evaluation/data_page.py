@@ -14,6 +14,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from maskwright.data.display import Bytes, displayed, frame_of, nearest, overlay, resized
 from maskwright.data.doctor import Finding
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import COLOURS
@@ -21,7 +22,6 @@ from maskwright.data.sample import Sample
 from maskwright.data.survey import Survey
 from maskwright.errors import MaskwrightError
 from maskwright.evaluation import charts, sections
-from maskwright.data.display import Bytes, displayed, frame_of, nearest, overlay, resized
 from maskwright.evaluation.gallery import GAP, data_pictures
 from maskwright.evaluation.report import template
 from maskwright.records import replacing

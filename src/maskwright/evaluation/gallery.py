@@ -14,10 +14,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.labels import Labels
-from maskwright.data.preprocess import LUMINANCE, Preprocess
-from maskwright.data.randomness import number
-from maskwright.data.sample import Sample, Samples
 from maskwright.data.display import (
     Bytes,
     background,
@@ -29,6 +25,10 @@ from maskwright.data.display import (
     overlay,
     resized,
 )
+from maskwright.data.labels import Labels
+from maskwright.data.preprocess import LUMINANCE, Preprocess
+from maskwright.data.randomness import number
+from maskwright.data.sample import Sample, Samples
 from maskwright.files import write_image
 from maskwright.inference import Prediction
 from maskwright.metrics import confusion_matrix, mean_iou, pixel_accuracy

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 from PIL import Image
 
+from maskwright.data.display import background
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import Labels
 from maskwright.data.sample import Samples
 from maskwright.errors import MaskwrightError
 from maskwright.evaluation import charts
-from maskwright.data.display import background
 from maskwright.evaluation.gallery import ALBUM, EXTRA, MISSED, MIXED, Album, Kind
 from maskwright.evaluation.scores import ClassScores, Scores, contest_rows
 from maskwright.evaluation.verdict import verdict

@@ -1,28 +1,31 @@
 """Georeferences as the tags of GeoTIFF."""
 
 import importlib.util
+import io
 import warnings
 from typing import Final
 
 from maskwright.files.georeference import Georeference
-from maskwright.files.origins import GEO_TAGS, Origin, Tag
+from maskwright.files.origins import Origin, Tag, tags_of
 
 _PROJECTED, _GEOGRAPHIC = 1, 2
+_OWN: Final = 32767  # no number of EPSG's: the coordinates are described in words
+_CORNERS: Final = (1025, 0, 1, 1)  # coordinates are those of pixels' corners
 
 
 def geo_tags(origin: Origin) -> tuple[Tag, ...]:
     """The tags that put a picture where its origin lies: those of its file as they are, else made anew.
 
     The package rasterio, where it is installed, knows every coordinate system; without it those are written that EPSG
-    numbers, and of others the place without its system.
+    numbers, and others by their name.
     """
     place = origin.georeference
     if origin.tags or place is None:
         return origin.tags
     if not place.crs and origin.kind != "tiff":
         return ()  # micrometres of a microscope are no map
-    if place.crs and importlib.util.find_spec("rasterio") is not None:
-        return _by_gdal(place)
+    if place.crs and importlib.util.find_spec("rasterio") is not None and (found := _by_gdal(place)):
+        return found
     return (*_place(place), *_numbered(place.crs))
 
 
@@ -39,33 +42,37 @@ _DEGREES: Final = range(4000, 5000)
 
 def _numbered(crs: str) -> tuple[Tag, ...]:
     name, _, number = crs.partition(":")
-    if name.upper() != "EPSG" or not number.isdigit() or not 0 < int(number) < 32767:
+    if name.upper() == "EPSG" and number.isdigit() and 0 < int(number) < _OWN:
+        geographic = int(number) in _DEGREES
+        model = _GEOGRAPHIC if geographic else _PROJECTED
+        return _table((1024, 0, 1, model), _CORNERS, (2048 if geographic else 3072, 0, 1, int(number)))
+    if not crs:
         return ()
-    geographic = int(number) in _DEGREES
-    keys = (
-        (1024, 0, 1, _GEOGRAPHIC if geographic else _PROJECTED),
-        (1025, 0, 1, 1),  # coordinates are those of corners
-        (2048 if geographic else 3072, 0, 1, int(number)),
-    )
+    words = crs.encode("ascii", "replace").decode("ascii") + "|"
+    table = _table((1024, 0, 1, _OWN), _CORNERS, (1026, 34737, len(words), 0))
+    return (*table, (34737, 2, 0, words, True))
+
+
+def _table(*keys: tuple[int, int, int, int]) -> tuple[Tag, ...]:
     table = (1, 1, 0, len(keys), *(number for key in keys for number in key))
     return ((34735, 3, len(table), table, True),)
 
 
 def _by_gdal(place: Georeference) -> tuple[Tag, ...]:
-    """The tags of a picture of one pixel that GDAL writes there."""
-    import io
-
+    """The tags of a picture of one pixel that GDAL writes there; none where it does not know the coordinates."""
     import rasterio
+    from rasterio.errors import CRSError
     from tifffile import TiffFile
-
-    from maskwright.files.origins import _tags
 
     with warnings.catch_warnings(), rasterio.MemoryFile() as memory:
         warnings.simplefilter("ignore")
-        with memory.open(
-            driver="GTiff", width=1, height=1, count=1, dtype="uint8", crs=place.crs,
-            transform=rasterio.Affine(*place.affine),
-        ):  # fmt: skip
-            pass
+        try:
+            with memory.open(
+                driver="GTiff", width=1, height=1, count=1, dtype="uint8", crs=place.crs,
+                transform=rasterio.Affine(*place.affine),
+            ):  # fmt: skip
+                pass
+        except CRSError:
+            return ()
         with TiffFile(io.BytesIO(memory.read())) as file:
-            return tuple(_tags(file.pages.first, GEO_TAGS))
+            return tags_of(file.pages.first)

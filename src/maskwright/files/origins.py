@@ -1,6 +1,5 @@
 """What the file of an image is, as far as files that are made of it follow it: kind, place, resolution, pyramid."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -12,7 +11,7 @@ from maskwright.files.scenes import Head, Scene
 from maskwright.files.stored import Header
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
+    from tifffile import TiffFile, TiffPage
 
 GEO_TAGS: Final = (33550, 33922, 34264, 34735, 34736, 34737)
 """Scale, tie points, matrix, keys, numbers and texts of GeoTIFF."""
@@ -94,23 +93,32 @@ def origin_of(scene: Scene | Head, file: str | Path | None = None, page: int | N
         from tifffile import TiffFile
 
         stream.seek(0)
-        pages = [cast("TiffPage", one) for one in TiffFile(stream).pages]
-        full = [one for one in pages if not one.subfiletype & 5]
-        own = full[page or 0] if (page or 0) < len(full) else full[0]
+        own, others = _page(TiffFile(stream), page)
         turned = own.tags.valueof(274, 1) not in (1, None)
-        tags = () if turned else tuple(_tags(own, GEO_TAGS))
-        pyramid = bool(own.subifds) or any(one.subfiletype & 1 for one in pages)
+        tags = () if turned else tags_of(own)
+        pyramid = bool(own.subifds) or any(one.subfiletype & 1 for one in others)
         resolution = None if turned or tags else _resolution(own)
         return Origin(scene.header, scene.georeference, Path(file), "tiff", pyramid, tags, resolution)
 
 
-def _tags(page: "TiffPage", codes: Sequence[int]) -> list[Tag]:
+def _page(tiff: "TiffFile", page: int | None) -> tuple["TiffPage", list["TiffPage"]]:
+    """The picture, and the pages that may be smaller copies of it: of a stack none is, and going through all its pages
+    for each of them would take long.
+    """
+    if page is not None and 0 < page < len(tiff.pages):
+        return cast("TiffPage", tiff.pages[page]), []
+    pages = [cast("TiffPage", one) for one in tiff.pages]
+    return next((one for one in pages if not one.subfiletype & 5), pages[0]), pages
+
+
+def tags_of(page: "TiffPage") -> tuple[Tag, ...]:
+    """The tags of GeoTIFF that a page has, as they are."""
     found: list[Tag] = []
-    for code in codes:
+    for code in GEO_TAGS:
         if (tag := page.tags.get(code)) is not None:
             value = tag.value if isinstance(tag.value, str | tuple) else (tag.value,)
             found.append((code, int(tag.dtype), 0 if isinstance(value, str) else len(value), value, True))
-    return found
+    return tuple(found)
 
 
 def _resolution(page: "TiffPage") -> tuple[Any, Any, int] | None:

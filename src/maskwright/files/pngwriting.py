@@ -18,7 +18,8 @@ LEVEL: Final = 6
 
 def write_png(path: Path, raster: Raster) -> Path:
     """Write a raster of one band of uint8 or uint16, or of three channels of uint8, atomically. Returns the path."""
-    assert len(raster.parts) == 1 and raster.dtype in ("uint8", "uint16"), "others are no PNG"
+    assert len(raster.parts) == 1, "a PNG has no further bands"
+    assert raster.dtype in ("uint8", "uint16"), "others are no PNG"
     bits = 8 * np.dtype(raster.dtype).itemsize
     kind = _PALETTE if raster.palette is not None else _RGB if raster.channels == 3 else _GREY
     with replacing(path) as temporary, temporary.open("wb") as file:

@@ -105,8 +105,8 @@ def _mean(values_hwC: Array) -> Array:
     height, width, _ = values_hwC.shape
     padded = np.pad(values_hwC, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     if values_hwC.dtype.kind != "f":
-        total = sum(padded[i::2, j::2].astype(np.uint32) for i in (0, 1) for j in (0, 1))
-        return ((total + 2) // 4).astype(values_hwC.dtype)  # type: ignore[operator, union-attr]
+        total: Array = np.sum([padded[i::2, j::2].astype(np.uint32) for i in (0, 1) for j in (0, 1)], axis=0)
+        return ((total + 2) // 4).astype(values_hwC.dtype)
     four = np.stack([padded[i::2, j::2] for i in (0, 1) for j in (0, 1)]).astype(np.float32)
     there = ~np.isnan(four)
     count = there.sum(axis=0)

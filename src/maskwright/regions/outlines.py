@@ -81,7 +81,7 @@ class _Corners:
     height: int
 
     @property
-    def slot(self) -> NDArray[np.uint8]:
+    def slot(self) -> NDArray[Any]:
         return self.kind & 3
 
 
@@ -104,7 +104,7 @@ def _corners(plane: Plane, leave_out: Collection[int], rows: int) -> _Corners:
     return _Corners(x, y, kind, value, hung, reach, height)
 
 
-def _outside(dtype: "np.dtype[np.generic]", leave_out: Collection[int]) -> tuple[int, "np.dtype[Any]"]:
+def _outside(dtype: "np.dtype[Any]", leave_out: Collection[int]) -> tuple[int, "np.dtype[Any]"]:
     """What is around the picture: a value that is left out anyway, else one that no pixel can have."""
     if dtype == np.bool_:
         dtype = np.dtype(np.uint8)
@@ -215,8 +215,9 @@ def _assembled(
     across = corners.x[order].astype(np.int64) - corners.x[partner]
     holes = np.flatnonzero(np.add.reduceat(corners.y[order] * across, starts) < 0)
     parents = list(range(len(starts)))
-    for hole, ring in zip(holes.tolist(), _beside(corners, following[order[np.array(starts)[holes]]], east, ring_of)):
-        parents[hole] = parents[ring]  # it begins further up, so its own is known
+    first = following[order[np.array(starts)[holes]]]
+    for hole, other in zip(holes.tolist(), _beside(corners, first, east, ring_of), strict=True):
+        parents[hole] = parents[other]  # it begins further up, so its own is known
     chain = np.column_stack([order, partner]).ravel()
     points = np.column_stack([corners.x[chain], corners.y[chain]])
     touching = _touching(corners, ring_of)

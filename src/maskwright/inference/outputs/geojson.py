@@ -38,7 +38,7 @@ class GeoJson(Record):
 
     coordinates: Literal["map", "wgs84", "pixels"] = "map"
     simplify: float | None = Field(None, gt=0, lt=1000)
-    """How far a contour may move, in pixels, to have fewer corners; neighbours may then overlap by as much. None: exact."""
+    """How far a contour may move, in pixels, to have fewer corners; neighbours may then overlap. None: exact."""
 
     def path(self, origin: Origin, target: Path) -> Path:
         """STEM.geojson."""

@@ -34,7 +34,7 @@ class Labelme(Record):
     needs: ClassVar[frozenset[str]] = frozenset()
 
     simplify: float | None = Field(None, gt=0, lt=1000)
-    """How far a contour may move, in pixels, to have fewer corners; neighbours may then overlap by as much. None: exact."""
+    """How far a contour may move, in pixels, to have fewer corners; neighbours may then overlap. None: exact."""
 
     def path(self, origin: Origin, target: Path) -> Path:
         """STEM.json."""
@@ -54,7 +54,7 @@ class Labelme(Record):
             )
         path = self.path(result.origin, target)
         shapes = [shape for thing in things(result) for shape in self._shapes(thing, result)]
-        whole = {
+        whole: dict[str, Any] = {
             "version": VERSION, "flags": {}, "shapes": shapes, "imagePath": _way(result, path), "imageData": None,
             "imageHeight": height, "imageWidth": width,
         }  # fmt: skip
@@ -65,7 +65,12 @@ class Labelme(Record):
     def _shapes(self, thing: Thing, result: Result) -> list[dict[str, Any]]:
         size = result.labels.shape
         group = None if result.objects is None else thing.number
-        common = {"label": result.classes.names[thing.label], "group_id": group, "description": "", "flags": {}}
+        common: dict[str, Any] = {
+            "label": result.classes.names[thing.label],
+            "group_id": group,
+            "description": "",
+            "flags": {},
+        }
         return [
             common | (_mask(outline) if len(outline.rings) > 1 else self._polygon(outline, size))
             for outline in thing.outlines

@@ -73,6 +73,8 @@ class RunLengths(Record):
         try:
             with replacing(file) as temporary, temporary.open("w", encoding="utf-8", newline="") as whole:
                 table = csv.writer(whole, lineterminator="\n")
+                if not parts:
+                    table.writerow(HEADER)
                 for number, part in enumerate(parts):
                     with part.open(encoding="utf-8", newline="") as rows:
                         for place, row in enumerate(csv.reader(rows)):
