@@ -109,7 +109,10 @@ def _offsets(reach: float) -> list[tuple[int, int]]:
 def _shifted(values_HW: NDArray[Any], down: int, across: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Two views of a picture: each pixel of the one stands where the pixel that far from it stands in the other."""
     height, width = values_HW.shape
-    rows, columns = max(0, height - down), max(0, width - abs(across))  # none, where the step is longer than the picture
+    rows, columns = (
+        max(0, height - down),
+        max(0, width - abs(across)),
+    )  # none, where the step is longer than the picture
     ahead = values_HW[height - rows :, max(0, across) : max(0, across) + columns]
     behind = values_HW[:rows, max(0, -across) : max(0, -across) + columns]
     return ahead, behind
