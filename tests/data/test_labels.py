@@ -284,7 +284,7 @@ def test_what_is_learned_of_objects_is_an_output_more_and_no_class_more(kind):
     assert (CELLS.learned, CELLS.outputs) == (None, CELLS.names)
     said = np.array([[0, 1, 2, 2]], np.uint8)
     np.testing.assert_array_equal(labels.decode(said), [[0, 200, 200, 200]])
-    np.testing.assert_array_equal(labels.plain(said), [[0, 1, 1, 1]])
+    np.testing.assert_array_equal(labels.of_classes(said), [[0, 1, 1, 1]])
     assert labels.learning(None) == CELLS
 
 
@@ -293,7 +293,7 @@ def test_the_background_may_come_last():
 
     assert labels.foreground == 0
     np.testing.assert_array_equal(labels.decode(np.array([0, 1, 2])), [255, 0, 255])
-    np.testing.assert_array_equal(labels.plain(np.array([0, 1, 2, IGNORED], np.uint8)), [0, 1, 0, IGNORED])
+    np.testing.assert_array_equal(labels.of_classes(np.array([0, 1, 2, IGNORED], np.uint8)), [0, 1, 0, IGNORED])
 
 
 def test_taught_labels_mark_foreground_only_and_leave_ignored_pixels_alone():
@@ -307,5 +307,5 @@ def test_taught_labels_mark_foreground_only_and_leave_ignored_pixels_alone():
 
 @pytest.mark.parametrize("classes", [{"cat": 1, "dog": 2}, {"background": 0, "cat": 1, "dog": 2}])
 def test_classes_that_are_no_objects_on_a_background_cannot_learn_them(classes):
-    with pytest.raises(SettingError, match="no objects on a background. Set objects=none"):
+    with pytest.raises(SettingError, match=r"no objects on a background\. Set objects=none"):
         declared(classes, (), GREY).learning(LearnedObjects(kind="border"))

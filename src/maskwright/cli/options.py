@@ -77,8 +77,8 @@ Recipe = Annotated[
 Objects = Annotated[
     str | None,
     typer.Option(
-        help="How objects that touch are taken apart: border or centre (learned as a class of its own, where masks tell "
-        "objects apart), distance (nothing learned), or none. Not given: the plan decides.",
+        help="How objects that touch are taken apart: border or centre (learned as a class of its own, where masks "
+        "tell objects apart), distance (nothing learned), or none. Not given: the plan decides.",
         show_default=False,
     ),
 ]

@@ -42,7 +42,7 @@ def touching(samples: Samples, part: Sequence[Sample]) -> Touching | None:
         objects_HW = samples.objects_of(sample)
         assert objects_HW is not None, "the source says that it tells objects"
         beside += len(np.unique(objects_HW[borders(objects_HW, sqrt(2))]))
-        near += np.count_nonzero(borders(objects_HW, LearnedObjects(kind="border").width))
+        near += int(np.count_nonzero(borders(objects_HW, LearnedObjects(kind="border").width)))
         pixels += objects_HW.size
         areas += np.bincount(objects_HW.ravel())[1:].tolist()
     return Touching(

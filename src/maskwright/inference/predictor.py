@@ -172,9 +172,8 @@ class _Drawn:
         labels_hW = shares_KhW.argmax(0).to(torch.uint8).cpu().numpy()
         self.labels[rows] = labels_hW
         if self.marked is not None and marked_hW is not None:
-            self.marked[rows] = np.where(
-                marked_hW.cpu().numpy() & (labels_hW == self.classes.foreground), self.classes.learned, labels_hW
-            )
+            inside_hW = marked_hW.cpu().numpy() & (labels_hW == self.classes.foreground)
+            self.marked[rows] = np.where(inside_hW, np.uint8(self.classes.count), labels_hW)
         return shares_KhW
 
 
