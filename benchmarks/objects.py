@@ -27,7 +27,7 @@ from maskwright.inference import Prediction, Predictor
 from maskwright.regions import Separation, separated
 
 RESULTS = Path(__file__).parent / "results" / "objects.jsonl"
-SCORES = ("dsb2018", "average_precision", "average_precision_50", "panoptic_quality")
+SCORES = ("dsb2018", "ap50", "ap", "pq")
 WAYS: dict[str, dict[str, Any]] = {
     "none": {"objects": "none"},
     "border": {"objects": "border"},
