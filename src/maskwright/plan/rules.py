@@ -25,7 +25,7 @@ FEW = 30
 
 
 CROWDED = 0.05
-"""Share of the objects that touch another, from which on it pays to learn where they come apart."""
+"""Share of the objects that touch another, from which on they are taken apart."""
 
 
 class Why(NamedTuple):
@@ -153,8 +153,9 @@ def objects(seen: Touching) -> Why:
     """By what objects are taken apart, where masks tell them apart."""
     said = f"{seen.touching:.0%} of the objects touch another"
     if seen.touching < CROWDED:
-        return Why(ObjectSettings(how="distance"), f"{said}: few, so nothing is learned for them")
-    return Why(ObjectSettings(how="border"), f"{said}: the network learns where they meet")
+        return Why(None, f"{said}: few, so each piece is an object")
+    why = "by their shape; borders or centres are learned, given time, with objects=border or objects=centre"
+    return Why(ObjectSettings(how="distance"), f"{said}: taken apart {why}")
 
 
 def tiles(device: DeviceSettings) -> Why:
