@@ -14,7 +14,9 @@ from safetensors.torch import save_file
 from maskwright import modelfile
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import ClassLabel, Labels
+from maskwright.data.learned_objects import LearnedObjects, ObjectSettings
 from maskwright.data.preprocess import Preprocess
+from maskwright.data.touching import Touching
 from maskwright.errors import ModelFileError
 from maskwright.model import UNet, UNetRecord
 from maskwright.modelfile import Description, describe
@@ -343,6 +345,29 @@ def test_a_file_from_a_later_version_says_how_to_update(path):
     text = refused(path, f"later version \\(format {modelfile.VERSION + 1}, Maskwright 9.9\\)")
 
     assert "pip install --upgrade maskwright" in text
+
+
+def test_a_file_that_says_nothing_of_objects_is_read_by_earlier_versions_and_theirs_by_this(path):
+    """Format 1 knows no objects: the file does not speak of them, and one without them is whole."""
+    values = json.loads(parts_of(path)[0]["__metadata__"][modelfile.KEY])
+
+    assert values["version"] == 1
+    assert not any("objects" in values[part] for part in ("labels", "plan", "fingerprint"))
+    about = describe(path)
+    assert (about.labels.objects, about.plan.objects, about.fingerprint.objects) == (None, None, None)
+
+
+@pytest.mark.parametrize("part", ["labels", "plan", "fingerprint"])
+def test_a_file_that_says_something_of_objects_is_of_format_3(part, tmp_path, weights, golden):
+    seen = Touching(masks=1, objects=4, touching=0.5, border=0.01, diameter=9.0)
+    said = {"labels": LearnedObjects(kind="border"), "plan": ObjectSettings(how="distance"), "fingerprint": seen}
+    about = described()
+    about = about.model_copy(update={part: getattr(about, part).model_copy(update={"objects": said[part]})})
+
+    found = describe(modelfile.save(tmp_path / "model.safetensors", weights, about, golden))
+
+    assert found.version == 3
+    assert getattr(found, part).objects == said[part]
 
 
 # -------------------------------------------------------------------------------------------------------- strangers

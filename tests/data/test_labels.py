@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from maskwright.data.labels import IGNORED_NAMES, ClassLabel, Labels, declared
+from maskwright.data.learned_objects import LearnedObjects
 from maskwright.data.values import infer
-from maskwright.errors import DataError
+from maskwright.errors import DataError, SettingError
 from maskwright.files import MaskStyle
 from maskwright.records import IGNORED
 
@@ -269,3 +270,42 @@ def test_classes_save_and_load(tmp_path):
 )
 def test_the_background_is_the_class_of_that_name_or_of_two_the_one_of_value_0(classes, background):
     assert declared(classes, (), GREY).background == background
+
+
+CELLS = declared({"background": 0, "cell": 200}, (), GREY)
+
+
+@pytest.mark.parametrize("kind", ["border", "centre"])
+def test_what_is_learned_of_objects_is_an_output_more_and_no_class_more(kind):
+    labels = CELLS.learning(LearnedObjects(kind=kind))
+
+    assert (labels.count, labels.names, labels.learned) == (2, ["background", "cell"], 2)
+    assert labels.outputs == ["background", "cell", f"object {kind}"]
+    assert (CELLS.learned, CELLS.outputs) == (None, CELLS.names)
+    said = np.array([[0, 1, 2, 2]], np.uint8)
+    np.testing.assert_array_equal(labels.decode(said), [[0, 200, 200, 200]])
+    np.testing.assert_array_equal(labels.of_classes(said), [[0, 1, 1, 1]])
+    assert labels.learning(None) == CELLS
+
+
+def test_the_background_may_come_last():
+    labels = declared({"cell": 255, "background": 0}, (), GREY).learning(LearnedObjects(kind="border"))
+
+    assert labels.foreground == 0
+    np.testing.assert_array_equal(labels.decode(np.array([0, 1, 2])), [255, 0, 255])
+    np.testing.assert_array_equal(labels.of_classes(np.array([0, 1, 2, IGNORED], np.uint8)), [0, 1, 0, IGNORED])
+
+
+def test_taught_labels_mark_foreground_only_and_leave_ignored_pixels_alone():
+    labels = CELLS.learning(LearnedObjects(kind="border", width=1))
+    true = np.array([[1, 1, 1, IGNORED, 0]], np.uint8)
+    objects = np.array([[1, 2, 3, 4, 5]], np.int32)
+
+    np.testing.assert_array_equal(labels.taught(true, objects), [[2, 2, 2, IGNORED, 0]])
+    assert CELLS.taught(true, objects) is true
+
+
+@pytest.mark.parametrize("classes", [{"cat": 1, "dog": 2}, {"background": 0, "cat": 1, "dog": 2}])
+def test_classes_that_are_no_objects_on_a_background_cannot_learn_them(classes):
+    with pytest.raises(SettingError, match=r"no objects on a background\. Set objects=none"):
+        declared(classes, (), GREY).learning(LearnedObjects(kind="border"))

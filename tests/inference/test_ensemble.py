@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from maskwright import api, modelfile
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import ClassLabel, Labels
+from maskwright.data.learned_objects import LearnedObjects
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import ModelFileError, SettingError
 from maskwright.inference import Predictor, ensemble
@@ -27,9 +28,20 @@ NAMES = ("ground", "cell", "edge")
 def model_in(tmp_path):
     """Writes a small model with weights of its own. classes: names; a single logit stands for two."""
 
-    def write(seed, *, scale=1.0, dtype="uint8", channels=1, values=(0, 10, 20), names=NAMES, mean=100.0, **network):
+    def write(
+        seed,
+        *,
+        scale=1.0,
+        dtype="uint8",
+        channels=1,
+        values=(0, 10, 20),
+        names=NAMES,
+        mean=100.0,
+        learned=None,
+        **network,
+    ):
         torch.manual_seed(seed)
-        classes = network.pop("classes", len(names))
+        classes = network.pop("classes", len(names) + (learned is not None))
         net = UNet(channels, classes, depth=1, base=4, init="torch", **network).eval()
         with torch.no_grad():
             net.head.weight.mul_(6)  # so that the members disagree
@@ -42,7 +54,8 @@ def model_in(tmp_path):
         )  # fmt: skip
         labels = [ClassLabel(name=n, values=(v,), colour=(v, v, v)) for n, v in zip(names, values, strict=False)]
         about = Description(
-            maskwright="0", network=net.record, labels=Labels(classes=tuple(labels)), fingerprint=seen,
+            maskwright="0", network=net.record, fingerprint=seen,
+            labels=Labels(classes=tuple(labels)).learning(learned),
             preprocess=Preprocess(channels=channels, dtype=dtype, scale=scale, mean=means, std=stds),
             plan=decide(seen), provenance={"data": f"set{seed}"},
             split={"train": (f"t{seed}", "shared"), "val": ("v",)},
@@ -103,6 +116,52 @@ def test_a_single_logit_and_two_are_averaged_as_two_classes(model_in):
     image = noise(20, 24)
     found = Predictor(files, device="cpu")(image, probabilities=True)
     np.testing.assert_allclose(found.probabilities, sum(by_hand(f, image) for f in files) / 2, atol=2e-6)
+
+
+CELLS = {"names": ("background", "cell"), "values": (0, 200)}
+BORDER, CENTRE = LearnedObjects(kind="border"), LearnedObjects(kind="centre", core=0.4)
+
+
+@pytest.mark.parametrize("seeds", [[1], [0, 1]])
+def test_what_is_learned_of_objects_counts_as_foreground_and_is_marked(model_in, seeds):
+    files = [model_in(seed, learned=CENTRE, **CELLS) for seed in seeds]
+    image = noise(600, 23)
+    shares = np.mean([by_hand(file, image) for file in files], axis=0)
+    foreground = shares[1] + shares[2] > shares[0]
+    learned = foreground & (shares[2] >= shares[1])
+    sure = (np.abs(shares[1] + shares[2] - shares[0]) > 1e-4) & (np.abs(shares[2] - shares[1]) > 1e-4)
+    assert (foreground & ~learned & sure).any()
+    assert (learned & (shares[0] > shares[2]) & sure).any()
+
+    found = Predictor(files, device="cpu", tiles=Tiles(window=(2048, 2048)))(image, probabilities=True)
+
+    np.testing.assert_allclose(found.probabilities, [shares[0], shares[1] + shares[2]], atol=1e-5)
+    np.testing.assert_array_equal(found.labels[sure], foreground[sure])
+    np.testing.assert_array_equal(found.marked[sure], np.where(learned, 2, foreground)[sure])
+    np.testing.assert_array_equal(found.mask, np.where(found.labels == 1, 200, 0))
+    np.testing.assert_array_equal(found.classes.of_classes(found.marked), found.labels)
+
+
+def test_a_model_that_learned_nothing_of_objects_marks_nothing(model_in):
+    assert Predictor(model_in(0, **CELLS), device="cpu")(noise(20, 24)).marked is None
+
+
+def test_models_that_learned_borders_centres_or_neither_are_not_averaged(model_in):
+    files = [model_in(n, learned=learned, **CELLS) for n, learned in enumerate((BORDER, CENTRE, None))]
+    for pair in (files[:2], files[1:], files[::2]):
+        with pytest.raises(SettingError, match="the way to learn objects of the first"):
+            Predictor(pair, device="cpu")
+
+
+def test_an_ensemble_of_models_that_learned_objects_is_one_file(model_in, tmp_path):
+    files = [model_in(n, learned=BORDER, **CELLS) for n in range(2)]
+    image = noise(20, 24)
+
+    one_file = Predictor(api.ensemble(files, tmp_path / "all.safetensors"), device="cpu")
+
+    assert one_file.description.labels.objects == BORDER
+    assert one_file.description.version == modelfile.describe(files[0]).version == 3
+    np.testing.assert_array_equal(one_file(image).marked, Predictor(files, device="cpu")(image).marked)
 
 
 def test_members_take_each_its_own_tiles(model_in):

@@ -5,10 +5,13 @@ import re
 import pytest
 
 from maskwright.data.fingerprint import Fingerprint
+from maskwright.data.learned_objects import LearnedObjects, ObjectSettings
+from maskwright.data.touching import Touching
 from maskwright.devices import DeviceSettings
 from maskwright.errors import DataError, SettingError
 from maskwright.model.sizes import output_size
-from maskwright.plan import Cost, Plan, decide, demand_fitting, estimate
+from maskwright.plan import Cost, Plan, decide, demand_fitting, estimate, follow, with_outputs
+from maskwright.recipes import recipe
 from maskwright.settings import Budget
 
 CPU = DeviceSettings(threads=2)
@@ -207,3 +210,100 @@ def test_a_crop_that_does_not_fit_a_valid_network_is_refused_before_training():
     plan = decide(fingerprint(), device=CPU, wishes={**wishes, "sampling.crop": [64, 64]})
     with pytest.raises(DataError, match="nearest sizes that fit"):
         demand_fitting(plan.with_settings({"sampling.crop": [64, 65]}), fingerprint())
+
+
+def crowd(touching=0.3, **changes):
+    """Data whose masks tell objects apart, so many of which touch another."""
+    seen = Touching(masks=9, objects=400, touching=touching, border=0.002, diameter=18.0)
+    return fingerprint(objects=seen, **changes)
+
+
+def test_where_many_objects_touch_they_are_taken_apart_by_their_shape():
+    plan = decide(crowd(), device=CPU)
+    assert plan.objects == ObjectSettings(how="distance")
+    assert plan.model.classes == 2
+    assert "30% of the objects touch another" in plan.reasons["objects"]
+    demand_fitting(plan, crowd())
+
+
+def test_where_few_objects_touch_or_masks_do_not_tell_them_apart_nothing_is_learned():
+    few = decide(crowd(0.01), device=CPU)
+    assert few.objects is None
+    assert "1% of the objects" in few.reasons["objects"]
+    none = decide(fingerprint(), device=CPU)
+    assert none.objects is None
+    assert "objects" not in none.reasons
+    assert few.model.classes == none.model.classes == 2
+    for plan, data in ((few, crowd(0.01)), (none, fingerprint())):
+        demand_fitting(plan, data)
+
+
+@pytest.mark.parametrize(
+    ("asked", "how", "outputs"), [("border", "border", 3), ("centre", "centre", 3), ("distance", "distance", 2)]
+)
+@pytest.mark.parametrize("touching", [0.0, 0.5])
+def test_how_objects_are_taken_apart_can_be_asked_for(asked, how, outputs, touching):
+    plan = decide(crowd(touching), device=CPU, wishes={"objects": asked})
+    assert plan.objects == ObjectSettings(how=how)
+    assert plan.model.classes == outputs
+    assert plan.reasons["objects"] == "as asked for"
+    demand_fitting(plan, crowd(touching))
+
+
+@pytest.mark.parametrize("asked", ["none", None])
+def test_objects_may_be_left_together(asked):
+    plan = decide(crowd(0.9), device=CPU, wishes={"objects": asked})
+    assert (plan.objects, plan.model.classes, plan.loss.class_weights) == (None, 2, None)
+    demand_fitting(plan, crowd(0.9))
+
+
+def test_one_setting_of_objects_may_be_changed_and_the_plan_survives_being_saved(tmp_path):
+    plan = decide(crowd(), device=CPU, wishes={"objects.how": "centre", "objects.core": 0.4})
+    assert plan.model.classes == 3
+    assert plan.objects.learned == LearnedObjects(kind="centre", core=0.4)
+    assert Plan.load(plan.save(tmp_path / "plan.yaml")) == plan
+    with pytest.raises(SettingError, match=r"objects\.how"):
+        decide(crowd(), wishes={"objects": "skeleton"})
+
+
+def test_an_output_comes_and_goes_with_what_is_learned_of_objects():
+    with_border = decide(crowd(), device=CPU, wishes={"objects": "border"})
+    without = with_border.with_wishes({"objects": "none"})
+    assert with_outputs(without, with_border).model.classes == 2
+    single = decide(fingerprint(), device=CPU, wishes={"model.classes": 1})
+    assert with_outputs(single.with_wishes({"objects": "border"}), single).model.classes == 3
+    stated = with_border.with_wishes({"objects": "none", "model.classes": 4})
+    assert with_outputs(stated, with_border).model.classes == 4
+
+
+def test_a_recipe_learns_nothing_of_objects_unless_asked():
+    data = crowd(channels=1)
+    plan = follow(recipe("salt-unet"), data, device=CPU)
+    assert plan.objects is None
+    asked = follow(recipe("salt-unet"), data, device=CPU, wishes={"objects": "border"})
+    assert asked.model.classes == 3
+    demand_fitting(asked, data)
+
+
+@pytest.mark.parametrize("kind", ["border", "centre"])
+def test_objects_that_masks_do_not_tell_apart_cannot_be_learned(kind):
+    plan = decide(fingerprint(), device=CPU, wishes={"objects": kind})
+    with pytest.raises(SettingError, match=r"do not tell one object from another.*instances: true.*objects=distance"):
+        demand_fitting(plan, fingerprint())
+
+
+def test_borders_are_weighed_or_learned_not_both():
+    wishes = {"objects": "border", "loss.border": {"w0": 10, "balance": False}, "loss.class_weights": None}
+    with pytest.raises(SettingError, match=r"loss\.border=null or objects=none"):
+        demand_fitting(decide(crowd(), device=CPU, wishes=wishes), crowd())
+
+
+def test_borders_between_objects_are_a_rare_class():
+    """They weigh more, and in crops of large images they are looked for."""
+    large = crowd(median=(2000, 3000), pixel_share=(0.6, 0.4))
+    learned = decide(large, device=CPU, wishes={"objects": "border"})
+    assert learned.sampling.rare > 0
+    weights = learned.loss.class_weights
+    assert weights[2] > 5 * max(weights[:2])
+    plain = decide(large, device=CPU)
+    assert (plain.sampling.rare, plain.loss.class_weights) == (0, None)

@@ -117,7 +117,7 @@ class Labels(Record):
         marked_HW = self.objects.marked(objects_HW) & (labels_HW == self.foreground)
         return np.where(marked_HW, np.uint8(self.count), labels_HW)
 
-    def plain(self, labels_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def of_classes(self, labels_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Labels of the classes, of labels that a network may say: what it learned of objects is their foreground."""
         if self.objects is None:
             return labels_HW

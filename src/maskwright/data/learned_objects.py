@@ -47,8 +47,8 @@ class ObjectSettings(Record):
     width: PositiveInt = 2
     core: float = Field(0.5, gt=0, lt=1)
     """Of what is learned; see `LearnedObjects`."""
-    smallest: int = Field(0, ge=0)
-    """Pixels of the image below which an object is taken for none."""
+    smallest: int = Field(1, ge=1)
+    """Objects of fewer pixels of the image are left out."""
 
     @property
     def learned(self) -> LearnedObjects | None:

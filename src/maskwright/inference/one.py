@@ -132,7 +132,7 @@ def _plain(marked: Plane, classes: Labels, work: Working) -> Plane:
     step = max(1, 2**22 // width)
     for top in range(0, height, step):
         window = slice(top, min(height, top + step)), slice(0, width)
-        labels.write(*window, classes.plain(marked.read(*window)))
+        labels.write(*window, classes.of_classes(marked.read(*window)))
     return labels
 
 

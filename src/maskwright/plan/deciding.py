@@ -11,7 +11,7 @@ from maskwright.plan.climbing import Candidate, Climb, Room
 from maskwright.plan.costs import Measure, estimate, shown
 from maskwright.plan.fitting import with_outputs
 from maskwright.plan.ladder import Ladder, Rung, ladder
-from maskwright.plan.record import Plan
+from maskwright.plan.record import Plan, objects_asked
 from maskwright.settings import Budget, TrainingSettings
 
 PRESUMED_MINUTES = 30.0
@@ -72,14 +72,20 @@ def decide(
 
 def _draft(f: Fingerprint, steps: Ladder, rung: Rung, wanted: Wanted) -> Plan:
     """The plan with the network of a rung, and with all that is wished."""
-    network, device = rung.network(f), wanted.device
+    device = wanted.device
     reasons: dict[str, str] = {"preprocess.scale": steps.grid, "model": ""}
 
     def take(key: str, why: rules.Why) -> Any:
         reasons[key] = why.reason
         return why.value
 
-    sampling = take("sampling", rules.sampling(f, rung.scale, network, device))
+    objects = take("objects", rules.objects(f.objects)) if f.objects else None
+    objects = objects_asked(objects, wanted.wishes)
+    learned = objects.learned if objects else None
+    network = rung.network(f)
+    if learned:
+        network = network.model_copy(update={"classes": network.classes + 1})
+    sampling = take("sampling", rules.sampling(f, rung.scale, network, device, learned))
     budget = take("training.budget", rules.Why(wanted.budget, "as asked for") if wanted.budget else rules.budget(f))
     draft = Plan(
         seed=wanted.seed,
@@ -87,7 +93,7 @@ def _draft(f: Fingerprint, steps: Ladder, rung: Rung, wanted: Wanted) -> Plan:
         model=network,
         sampling=sampling,
         augment=take("augment", rules.augment(f)),
-        loss=take("loss", rules.loss(f)),
+        loss=take("loss", rules.loss(f, learned)),
         training=TrainingSettings(
             budget=budget,
             optimizer=take("training.optimizer", rules.optimizer()),
@@ -95,19 +101,17 @@ def _draft(f: Fingerprint, steps: Ladder, rung: Rung, wanted: Wanted) -> Plan:
             validation=take("training.validation", rules.validation(budget, rules.steps_per_epoch(f, sampling))),
         ),
         tiles=take("tiles", rules.tiles(device)),
+        objects=objects,
         device=take("device", rules.memory_format(device, network)),
         reasons=reasons,
     )
-    if f.objects is not None:
-        apart = take("objects", rules.objects(f.objects))
-        draft = with_outputs(draft.model_copy(update={"objects": apart, "reasons": reasons}), draft)
     plan = with_outputs(draft.with_wishes(wanted.wishes), draft)
     if plan.training.budget != budget:  # how often to validate hangs on it
         return _draft(f, steps, rung, wanted._replace(budget=plan.training.budget))
     if plan.model == draft.model and plan.preprocess == draft.preprocess:
         return plan
     # What was wished of network and size changes which crops suit; wishes for the crops themselves come last.
-    fitting = rules.sampling(f, plan.preprocess.scale, plan.model, device).value
+    fitting = rules.sampling(f, plan.preprocess.scale, plan.model, device, learned).value
     return with_outputs(draft.model_copy(update={"sampling": fitting}).with_wishes(wanted.wishes), draft)
 
 

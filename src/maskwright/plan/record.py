@@ -5,7 +5,7 @@ from typing import Any
 
 from maskwright.data.augment import Augment
 from maskwright.data.dataset import Sampling
-from maskwright.data.learned_objects import ObjectsAsked
+from maskwright.data.learned_objects import ObjectsAsked, ObjectSettings
 from maskwright.data.preprocess import Preprocess
 from maskwright.devices import DeviceSettings
 from maskwright.losses import LossSettings
@@ -14,6 +14,18 @@ from maskwright.plan.costs import Measurement
 from maskwright.records import Record
 from maskwright.settings import TrainingSettings
 from maskwright.tiling import Tiles, Views
+
+
+class _Objects(Record):
+    objects: ObjectsAsked = None
+
+
+def objects_asked(decided: ObjectSettings | None, wishes: Mapping[str, Any]) -> ObjectSettings | None:
+    """How objects are taken apart where so much is decided, and some of it wished: how many classes a network has, and
+    how they are weighed, hangs on it.
+    """
+    asked = {key: value for key, value in wishes.items() if key.split(".")[0] == "objects"}
+    return _Objects(objects=decided).with_settings(asked).objects
 
 
 class Plan(Record):

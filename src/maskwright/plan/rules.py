@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from maskwright.data.augment import Augment
 from maskwright.data.dataset import Sampling
 from maskwright.data.fingerprint import Fingerprint
-from maskwright.data.learned_objects import ObjectSettings
+from maskwright.data.learned_objects import LearnedObjects, ObjectSettings
 from maskwright.data.preprocess import Preprocess
 from maskwright.data.touching import Touching
 from maskwright.devices import DeviceSettings
@@ -25,7 +25,7 @@ FEW = 30
 
 
 CROWDED = 0.05
-"""Share of the objects that touch another, from which on it pays to learn where they come apart."""
+"""Share of the objects that touch another, from which on they are taken apart."""
 
 
 class Why(NamedTuple):
@@ -35,7 +35,9 @@ class Why(NamedTuple):
     reason: str
 
 
-def sampling(f: Fingerprint, scale: float, record: UNetRecord, device: DeviceSettings) -> Why:
+def sampling(
+    f: Fingerprint, scale: float, record: UNetRecord, device: DeviceSettings, learned: LearnedObjects | None = None
+) -> Why:
     """What a step looks at: whole images where they are small, crops of them where they are large."""
     height, width = f.median
     whole = height * width * scale**2 <= WHOLE_IMAGE
@@ -55,7 +57,7 @@ def sampling(f: Fingerprint, scale: float, record: UNetRecord, device: DeviceSet
         )
     times = max(1, round(height * width * scale**2 / (crop[0] * crop[1])))
     seen = "whole images" if whole else "crops: large images are seen in parts"
-    share = min((share for share in f.pixel_share if share), default=1.0)
+    share = min((share for share in shares(f, learned) if share), default=1.0)
     rare = 0.0
     if not whole and share < RARE:
         rare = 0.33
@@ -123,13 +125,25 @@ def augment(f: Fingerprint) -> Why:
     return Why(record, "grey images: no side is up, so every turn and flip is likely; tissue bends")
 
 
-def loss(f: Fingerprint) -> Why:
+def shares(f: Fingerprint, learned: LearnedObjects | None) -> list[float]:
+    """Of the pixels that count, the share of each class, and of the borders between objects, if they are learned.
+
+    Of centres, which are a good part of their objects, no share is known, and none is needed.
+    """
+    known = list(f.pixel_share)
+    if learned and learned.kind == "border" and f.objects:
+        known.append(f.objects.border)
+    return known
+
+
+def loss(f: Fingerprint, learned: LearnedObjects | None = None) -> Why:
     """Cross-entropy and Dice; rare classes among many weigh more."""
-    shares = [share for share in f.pixel_share if share]
-    if len(f.classes) > 2 and max(shares) > 10 * min(shares):
+    share_K = shares(f, learned)
+    shown = [share for share in share_K if share]
+    if len(share_K) > 2 and max(shown) > 10 * min(shown):
         # The square root tames 1/share: a class of 1 % would otherwise count a hundred times.
-        raw = [1 / math.sqrt(share) if share else 0.0 for share in f.pixel_share]
-        mean = sum(w * s for w, s in zip(raw, f.pixel_share, strict=True))
+        raw = [1 / math.sqrt(share) if share else 0.0 for share in share_K]
+        mean = sum(w * s for w, s in zip(raw, share_K, strict=True))
         weights = tuple(round(w / mean, 3) for w in raw)
         return Why(LossSettings(class_weights=weights), "rare classes weigh more, by the root of their share")
     return Why(LossSettings(), "cross-entropy for every pixel, Dice for every class however small")
@@ -139,8 +153,9 @@ def objects(seen: Touching) -> Why:
     """By what objects are taken apart, where masks tell them apart."""
     said = f"{seen.touching:.0%} of the objects touch another"
     if seen.touching < CROWDED:
-        return Why(ObjectSettings(how="distance"), f"{said}: few, so nothing is learned for them")
-    return Why(ObjectSettings(how="border"), f"{said}: the network learns where they meet")
+        return Why(None, f"{said}: few, so each piece is an object")
+    why = "by their shape; borders or centres are learned, given time, with objects=border or objects=centre"
+    return Why(ObjectSettings(how="distance"), f"{said}: taken apart {why}")
 
 
 def tiles(device: DeviceSettings) -> Why:

@@ -64,7 +64,7 @@ def prepare(
         )
     torch.manual_seed(number(decided.seed, "weights"))
     learned = decided.objects.learned if decided.objects else None
-    labels = samples.labels.learning(learned)
+    outputs = samples.labels.learning(learned).outputs
     decode = partial(cache.build, samples=samples, preprocess=decided.preprocess, objects=learned, workers=cores())
     borders = decided.loss.border.plain() if decided.loss.border else None
     home = decoded or folder / "cache"
@@ -76,7 +76,7 @@ def prepare(
     if part := _held_out(samples, decided):
         left = room - sum(_decoder(samples, decided).bytes_each[: train.kept])
         held_out = decode(home / "val", part=part, limit=max(0, left))
-        validation = Validation(held_out, decided.preprocess, labels, loss, decided.tiles, world)
+        validation = Validation(held_out, decided.preprocess, len(outputs), loss, decided.tiles, world)
     return Job(
         network=_network(folder, decided.model, writes=world.first),
         crops=Crops(
@@ -98,7 +98,7 @@ def prepare(
         workers=_workers(decided.device),
         world=world,
         names=tuple(sample.name for sample in samples.part("train")),
-        classes=tuple(labels.outputs),
+        classes=tuple(outputs),
     )
 
 

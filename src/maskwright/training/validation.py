@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from maskwright.anysize import image_logits
 from maskwright.data.cache import Cache
-from maskwright.data.labels import Labels
 from maskwright.data.preprocess import Preprocess
 from maskwright.losses import Loss
 from maskwright.metrics import Confusion, confusion_matrix, mean_iou, pixel_accuracy
@@ -20,15 +18,15 @@ from maskwright.training.world import ALONE, World
 class ValidationScore:
     """What a validation says. All are over the pixels of all images together, but the loss, a mean over images.
 
-    Scores are over the classes of the masks: what is learned of objects counts as their foreground. The loss and the
-    confusion matrix know it for itself.
+    What is learned of objects is a class of its own here, unlike in an evaluation: by the score the best weights are
+    chosen, and foreground is known long before the borders in it are.
     """
 
     loss: float
     mean_iou: float
     accuracy: float
     confusion: Confusion | None = None
-    """Pixels by true output (rows) and predicted output (columns) of the network."""
+    """Pixels by true class (rows) and predicted class (columns)."""
 
 
 class Validation:
@@ -41,37 +39,27 @@ class Validation:
         self,
         cache: Cache,
         preprocess: Preprocess,
-        labels: Labels,
+        classes: int,
         loss: Loss,
         tiles: Tiles,
         world: World = ALONE,
     ):
-        self.cache, self.preprocess, self.labels, self.loss, self.tiles = cache, preprocess, labels, loss, tiles
+        self.cache, self.preprocess, self.classes, self.loss, self.tiles = cache, preprocess, classes, loss, tiles
         self.world = world
 
     def __call__(self, network: UNet, device: torch.device) -> ValidationScore:
         """The network's scores; the network must be in evaluation mode."""
         total = 0.0
-        outputs = len(self.labels.outputs)
-        confusion = confusion_matrix(torch.zeros(0), torch.zeros(0), outputs)
+        confusion = confusion_matrix(torch.zeros(0), torch.zeros(0), self.classes)
         for i in range(self.world.rank, len(self.cache), self.world.size):
             image = torch.from_numpy(self.cache.image(i).astype("float32")).to(device)
             labels = torch.from_numpy(self.cache.labels(i).copy()).to(device)
             logits_KHW = image_logits(network, self.preprocess.normalise(image, self.cache.scaling(i)), self.tiles)
             total += float(self.loss(logits_KHW[None], labels[None]))
-            confusion += confusion_matrix(decided(logits_KHW), labels, outputs)
+            confusion += confusion_matrix(decided(logits_KHW), labels, self.classes)
         total = float(self.world.sum(torch.tensor(total, dtype=torch.float64)))
         confusion = self.world.sum(torch.from_numpy(confusion)).numpy()
-        plain = of_classes(confusion, self.labels)
-        return ValidationScore(total / len(self.cache), mean_iou(plain), pixel_accuracy(plain), confusion)
-
-
-def of_classes(confusion: Confusion, labels: Labels) -> Confusion:
-    """A confusion matrix of the classes, of one of all that a network tells apart."""
-    counts_as = labels.plain(np.arange(len(confusion), dtype=np.uint8))
-    plain = np.zeros((labels.count, labels.count), confusion.dtype)
-    np.add.at(plain, (counts_as[:, None], counts_as), confusion)
-    return plain
+        return ValidationScore(total / len(self.cache), mean_iou(confusion), pixel_accuracy(confusion), confusion)
 
 
 def decided(logits: torch.Tensor, dim: int = 0) -> torch.Tensor:
