@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from maskwright.exports.registry import needed
+from maskwright.runtimes.packages import demand
 
 OPSET: Final = 18
 """The first whose Resize knows anti-aliasing."""
@@ -17,7 +17,7 @@ class Graph:
     """Nodes and constants in the order in which they are computed; values are known by their names."""
 
     def __init__(self) -> None:
-        self.onnx = needed("onnx", "onnx")
+        self.onnx = demand("onnx", "onnx", "An ONNX file")
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._known: dict[tuple[str, bytes, tuple[int, ...]], str] = {}

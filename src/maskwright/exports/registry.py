@@ -1,6 +1,5 @@
 """The open list of exports, and what each of them is."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any, ClassVar, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.errors import SettingError
 from maskwright.inference.ensemble import Ensemble
 from maskwright.registry import Registry
 
@@ -53,18 +51,3 @@ class Export(Protocol):
 
 exports: Final = Registry[type[Export]]("export", "maskwright.exports")
 """By the name that is asked for, e.g. `onnx`."""
-
-
-def needed(package: str, extra: str) -> Any:
-    """The module of an optional package.
-
-    Raises:
-        SettingError: it is not installed; says how to.
-    """
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        name = package.partition(".")[0]
-        raise SettingError(
-            f'This export needs the package {name}, which is not installed: pip install "maskwright[{extra}]"'
-        ) from None

@@ -110,7 +110,7 @@ def _resized(g: Graph, preprocess: Preprocess, image: str, batch: str, own: list
         return image
     if preprocess.interpolation == "bilinear":
         sizes = g.row(batch, g.numbers(preprocess.channels), *working)
-        # Without exclude_outside what lies beyond the border counts too: up to 7 % of the range off, seen on the border.
+        # Without exclude_outside what lies beyond the border counts: up to 7 % of the range off there was seen.
         how = {"mode": "linear", "antialias": 1, "exclude_outside": 1, "coordinate_transformation_mode": "half_pixel"}
         return g("Resize", image, "", "", sizes, **how)
     for axis, (n, wanted) in enumerate(zip(own, working, strict=True), start=2):
