@@ -103,7 +103,7 @@ class Certificate(Record):
                 f"{self.peak_bytes.torch / 2**20:.0f} MiB in PyTorch, {self.peak_bytes.export / 2**20:.0f} MiB "
                 "exported, above what the process held before"
             )
-        said["Size"] = ", ".join(f"{name} {count / 2**20:.2f} MiB" for name, count in self.bytes.items())
+        said["Size"] = ", ".join(f"{name} {_size(count)}" for name, count in self.bytes.items())
         said["Machine"] = f"{self.machine}; {_versions(self.versions)}"
         return said | {f"Note {n}" if n > 1 else "Note": note for n, note in enumerate(self.notes, start=1)}
 
@@ -120,6 +120,10 @@ class Certificate(Record):
 def _listed(images: tuple[str, ...]) -> str:
     shown = ", ".join(images[:4])
     return shown if len(images) <= 4 else f"{shown} and {len(images) - 4} more images"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
 
 
 def _versions(versions: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ from maskwright.mirror import mirror_indices
 
 MOST: Final = 1024
 """Working pixels a side of an image that is compared: PyTorch and the export both see it whole."""
-TIMED: Final = 256
+TIMED: Final = 512
 """An image smaller than this is mirrored up to it before anything is timed: otherwise it is the calls that are."""
 ROUNDS: Final = 5
 SURE: Final = 1e-3

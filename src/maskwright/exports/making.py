@@ -109,9 +109,10 @@ def certify(
     threads = torch.get_num_threads()
     runner = part().open(path, threads)
     most = _largest(model)
-    said = compared(predictor, runner, [cut(case, most) for case in cases])
     image_HWC = enlarged(cut(cases[min(1, len(cases) - 1)], most).image)
+    # Before all else: what a run has freed serves the next one.
     peaks = [peak_of(partial(run, image_HWC)) for run in (predictor, runner)]
+    said = compared(predictor, runner, [cut(case, most) for case in cases])
     times = timed(image_HWC, predictor, runner)
     files = sorted(p for p in path.parent.rglob("*") if p.is_file())
     counted = {p.relative_to(path.parent).as_posix(): p for p in files}
