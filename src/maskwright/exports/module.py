@@ -64,7 +64,10 @@ class Member(nn.Module):
         if not self.keeps_size:
             image = self.resized(image, h, w)
         image = (image - self.mean) / self.std
-        logits = self.logits(self.padded(image))[:, :, :h, :w]
+        logits = self.logits(self.padded(image))
+        # A slice would have torch.export ask whether it is the whole map, and keep the answer for every size.
+        rows, columns = torch.arange(h, device=image.device), torch.arange(w, device=image.device)
+        logits = logits.index_select(2, rows).index_select(3, columns)
         if not self.keeps_size:
             logits = F.interpolate(logits, size=[H, W], mode="bilinear", align_corners=False)
         if self.single:
