@@ -20,6 +20,7 @@ class Graph:
         self.onnx = demand("onnx", "onnx", "An ONNX file")
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.opsets: dict[str, int] = {"": OPSET}
         self._known: dict[tuple[str, bytes, tuple[int, ...]], str] = {}
 
     def __call__(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -65,6 +66,9 @@ class Graph:
     def insert(self, model: Any, value: str) -> str:
         """What another graph of one input and one output makes of the value."""
         own = self.onnx.compose.add_prefix(model, f"network_{len(self.nodes)}/").graph
+        self.opsets |= {
+            opset.domain: opset.version for opset in model.opset_import if opset.domain not in ("", "ai.onnx")
+        }
         self.nodes.append(self.onnx.helper.make_node("Identity", [value], [own.input[0].name]))
         self.nodes += own.node
         self.constants += own.initializer
@@ -78,7 +82,9 @@ class Graph:
             for side in (inputs, outputs)
         ]
         graph = make.make_graph(self.nodes, "maskwright", *ends, initializer=self.constants)
-        model = make.make_model(graph, opset_imports=[make.make_opsetid("", OPSET)], ir_version=IR)
+        model = make.make_model(
+            graph, opset_imports=[make.make_opsetid(*pair) for pair in self.opsets.items()], ir_version=IR
+        )
         model.producer_name = "maskwright"
         self.onnx.checker.check_model(model)
         return model

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.errors import SettingError
-from maskwright.exports.padding import Padding, padding
+from maskwright.exports.padding import padding
+from maskwright.exports.suiting import own_statistics
 from maskwright.inference.ensemble import Ensemble
 from maskwright.modelfile import Model
 from maskwright.runtimes.folding import folded
@@ -56,6 +57,7 @@ class Member(nn.Module):
         self.size: list[int] = list(about.size or (0, 0))
         self.scale: tuple[int, int] = (0, 1) if about.size else _ratio(about)
         self.smooth = about.interpolation == "bilinear"
+        self.by_itself = own_statistics(about)
 
     def forward(self, image: Tensor) -> Tensor:
         """B C H W float32 as stored → probabilities B K H W."""
@@ -63,7 +65,7 @@ class Member(nn.Module):
         h, w = self.working(H, 0), self.working(W, 1)
         if not self.keeps_size:
             image = self.resized(image, h, w)
-        image = (image - self.mean) / self.std
+        image = self.normalised(image)
         logits = self.logits(self.padded(image))
         # A slice would have torch.export ask whether it is the whole map, and keep the answer for every size.
         rows, columns = torch.arange(h, device=image.device), torch.arange(w, device=image.device)
@@ -74,6 +76,17 @@ class Member(nn.Module):
             foreground = logits.sigmoid()
             return torch.cat([1 - foreground, foreground], dim=1)
         return logits.softmax(1)
+
+    def normalised(self, image: Tensor) -> Tensor:
+        """As `Preprocess.normalise`."""
+        if not self.by_itself:
+            return (image - self.mean) / self.std
+        exact = image.to(torch.float64)
+        mean = exact.mean([2, 3], True)
+        apart = exact - mean
+        std = (apart * apart).mean([2, 3], True).sqrt()
+        std = torch.where(std > 1e-6 * mean.abs().clamp(min=1e-6), std, torch.ones_like(std))
+        return (apart / std).to(torch.float32)
 
     def working(self, n: int, axis: int) -> int:
         """`Preprocess.working_size` of one side: round(n · scale), halves to the even number, at least 1."""
@@ -89,9 +102,9 @@ class Member(nn.Module):
         """B C H W → B C h w, as `Preprocess.resize`."""
         if self.smooth and w == 1:  # see `Preprocess.resize`
             lying = image.transpose(2, 3).contiguous()
-            return F.interpolate(
-                lying, size=[w, h], mode="bilinear", antialias=True, align_corners=False
-            ).transpose(2, 3)
+            return F.interpolate(lying, size=[w, h], mode="bilinear", antialias=True, align_corners=False).transpose(
+                2, 3
+            )
         if self.smooth:
             return F.interpolate(image, size=[h, w], mode="bilinear", antialias=True, align_corners=False)
         rows, columns = torch.arange(h, device=image.device), torch.arange(w, device=image.device)
@@ -147,7 +160,7 @@ class Whole(nn.Module):
             return seen
         if found == 1 and self.channels == 3:
             return seen.expand(-1, -1, -1, 3)
-        assert found == 3 and self.channels == 1, "the image has other channels than the model was made for"
+        assert (found, self.channels) == (3, 1), "the image has other channels than the model was made for"
         grey = (seen @ self.luminance).unsqueeze(3)
         return grey.round() if self.rounds else grey
 
