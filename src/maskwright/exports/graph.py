@@ -70,7 +70,7 @@ class Graph:
             opset.domain: opset.version for opset in model.opset_import if opset.domain not in ("", "ai.onnx")
         }
         self.nodes.append(self.onnx.helper.make_node("Identity", [value], [own.input[0].name]))
-        self.nodes += own.node
+        self.nodes += _in_order(own)
         self.constants += own.initializer
         return str(own.output[0].name)
 
@@ -88,3 +88,16 @@ class Graph:
         model.producer_name = "maskwright"
         self.onnx.checker.check_model(model)
         return model
+
+
+def _in_order(graph: Any) -> list[Any]:
+    """The nodes of a graph, each after those whose values it reads; who rewrites a graph may leave them as they fall."""
+    known = {"", *(value.name for value in graph.input), *(value.name for value in graph.initializer)}
+    waiting, done = list(graph.node), list[Any]()
+    while waiting:
+        ready = [node for node in waiting if known.issuperset(node.input)]
+        assert ready, "a graph has no circles"
+        waiting = [node for node in waiting if not known.issuperset(node.input)]
+        known.update(name for node in ready for name in node.output)
+        done += ready
+    return done

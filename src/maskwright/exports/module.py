@@ -8,12 +8,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.data.preprocess import LUMINANCE, Preprocess
-from maskwright.errors import SettingError
 from maskwright.exports.padding import padding
 from maskwright.exports.suiting import own_statistics
 from maskwright.inference.ensemble import Ensemble
@@ -56,6 +56,7 @@ class Member(nn.Module):
         # A list, since TorchScript looks up nothing in a tuple by a number that it works out.
         self.size: list[int] = list(about.size or (0, 0))
         self.scale: tuple[int, int] = (0, 1) if about.size else _ratio(about)
+        self.factor = float(about.scale)
         self.smooth = about.interpolation == "bilinear"
         self.by_itself = own_statistics(about)
 
@@ -93,6 +94,8 @@ class Member(nn.Module):
         if self.size[axis] > 0:
             return self.size[axis]
         top, bottom = self.scale
+        if top == 0:
+            return max(1, int(round(n * self.factor)))
         doubled = 2 * n * top
         up = (doubled + bottom) // (2 * bottom)  # halves upwards
         down = -((bottom - doubled) // (2 * bottom))  # halves downwards
@@ -166,14 +169,17 @@ class Whole(nn.Module):
 
 
 def _ratio(preprocess: Preprocess) -> tuple[int, int]:
-    """The scale as a fraction with which every side up to `LONGEST` becomes as long as it should.
+    """The scale as a fraction with which every side up to `LONGEST` becomes as long as it should; 0, 1 for none.
 
-    Raises:
-        SettingError: none does.
+    Of 0.29 there is none: what a computer makes of 0.29 · 150 and 0.29 · 250, one a half and one a little less, no
+    fraction does.
     """
+    n = np.arange(1, LONGEST + 1)
+    wanted = np.rint(n * preprocess.scale)
     for limit in (2**8, 2**16, 2**30):
         ratio = Fraction(preprocess.scale).limit_denominator(limit)
         top, bottom = ratio.numerator, ratio.denominator
-        if all(max(1, round(n * ratio)) == preprocess.working_size(n, n)[0] for n in range(1, LONGEST + 1)):
+        up, down = (2 * n * top + bottom) // (2 * bottom), -((bottom - 2 * n * top) // (2 * bottom))
+        if (up - up % 2 * (up - down) == wanted).all():
             return top, bottom
-    raise SettingError(f"preprocess.scale {preprocess.scale!r} is no fraction that this export can hold. Use onnx.")
+    return 0, 1
