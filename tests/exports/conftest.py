@@ -88,3 +88,10 @@ def saved(tmp_path):
 def alone():
     """A small model as an ensemble of one."""
     return joined([model()])
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """What is timed is small, and once is enough."""
+    monkeypatch.setattr("maskwright.exports.making.TIMED", 16)
+    monkeypatch.setattr("maskwright.exports.checking.ROUNDS", 1)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+from tests.exports.conftest import VALUES, model, noise, ours
 from typer.testing import CliRunner
 
 from maskwright import api
@@ -18,7 +19,6 @@ from maskwright.exports.onnx import Onnx
 from maskwright.files import MaskStyle, write_image, write_mask
 from maskwright.inference import Predictor
 from maskwright.inference.ensemble import golden_image, joined, load
-from tests.exports.conftest import VALUES, model, noise, ours
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
+from tests.exports.conftest import agree, model, noise
+from tests.exports.test_whole import KINDS, SIZES
 
 from maskwright.exports.module import Whole, _ratio
 from maskwright.exports.registry import Options
 from maskwright.exports.torch_export import TorchExport, smallest
 from maskwright.exports.torchscript import TorchScript, description_of, runner_of
 from maskwright.inference.ensemble import joined
-from tests.exports.conftest import agree, model, noise
-from tests.exports.test_whole import KINDS, SIZES
 
 
 @pytest.mark.parametrize("kind", KINDS)

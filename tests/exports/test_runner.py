@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tests.exports.conftest import model, noise, ours
 
 from maskwright import api
 from maskwright.exports.describing import described
 from maskwright.exports.onnx import SCRIPT
 from maskwright.files import MaskStyle, read_mask, write_image
 from maskwright.inference.ensemble import joined
-from tests.exports.conftest import model, noise, ours
 
 PALETTE = tuple((n, 255 - n, 7) for n in range(256))
 

@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from tests.exports.conftest import agree, model, noise, ours
 
 from maskwright.exports.whole import whole_model
 from maskwright.inference.ensemble import joined
-from tests.exports.conftest import agree, model, noise, ours
 
 SIZES = [(1, 1), (1, 50), (37, 53), (64, 64), (101, 3)]
 KINDS = {

@@ -91,7 +91,7 @@ class Graph:
 
 
 def _in_order(graph: Any) -> list[Any]:
-    """The nodes of a graph, each after those whose values it reads; who rewrites a graph may leave them as they fall."""
+    """The nodes of a graph, each after those whose values it reads; who rewrites a graph may leave them otherwise."""
     known = {"", *(value.name for value in graph.input), *(value.name for value in graph.initializer)}
     waiting, done = list(graph.node), list[Any]()
     while waiting:

@@ -95,7 +95,7 @@ class Member(nn.Module):
             return self.size[axis]
         top, bottom = self.scale
         if top == 0:
-            return max(1, int(round(n * self.factor)))
+            return max(1, int(round(n * self.factor)))  # noqa: RUF046  # in TorchScript it is a float
         doubled = 2 * n * top
         up = (doubled + bottom) // (2 * bottom)  # halves upwards
         down = -((bottom - doubled) // (2 * bottom))  # halves downwards
@@ -136,6 +136,8 @@ class Member(nn.Module):
 
 class Whole(nn.Module):
     """All members with what is around them; see the module's text."""
+
+    luminance: Tensor
 
     def __init__(self, ensemble: Ensemble, logits: Callable[[Model], nn.Module] = Logits):
         super().__init__()
