@@ -6,6 +6,8 @@ import onnxruntime
 import pytest
 from tests.exports.conftest import agree, model, noise, ours
 
+from maskwright.exports.openvino import OpenVino
+from maskwright.exports.registry import Options
 from maskwright.exports.whole import whole_model
 from maskwright.inference.ensemble import joined
 
@@ -44,6 +46,27 @@ def test_a_graph_says_what_the_predictor_says_at_any_size(kind):
     for size in SIZES:
         for channels in {about.channels} | ({1, 3} if about.channels in {1, 3} else set()):
             agree(one, run, noise(about.dtype, *size, channels))
+
+
+@pytest.mark.parametrize("kind", ["half", "odd scale", "enlarged", "one size"])
+def test_resizing_in_plain_operators_is_the_same(kind):
+    one = joined([model(**KINDS[kind])])
+    run = runner(whole_model(one, taps=True))
+    for size in SIZES:
+        agree(one, run, noise("uint8", *size, one.description.preprocess.channels))
+
+
+@pytest.mark.parametrize("kind", ["half", "16 bit", "valid"])
+def test_openvino_says_what_the_predictor_says(kind, tmp_path):
+    one = joined([model(**KINDS[kind])])
+    path = OpenVino().write(one, tmp_path / "model.xml", Options())
+    run = OpenVino().open(path, 1)
+    about = one.description.preprocess
+
+    for size in SIZES[:4]:
+        agree(one, run, noise(about.dtype, *size, about.channels))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.bin", "model.xml"]
+    assert "edge" in path.read_text("utf-8")
 
 
 def test_several_models_are_one_graph_of_their_mean():

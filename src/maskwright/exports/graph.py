@@ -20,6 +20,8 @@ class Graph:
         self.onnx = demand("onnx", "onnx", "An ONNX file")
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.taps = False
+        """Whether images are resized in plain operators."""
         self.opsets: dict[str, int] = {"": OPSET}
         self._known: dict[tuple[str, bytes, tuple[int, ...]], str] = {}
 

@@ -28,7 +28,7 @@ class OpenVino:
         ov = demand("openvino", "openvino", "Exporting to openvino")
         core = in_int8(options.calibration) if options.calibration else in_float32
         aside = target.with_suffix(".onnx")
-        aside.write_bytes(whole_model(model, core).SerializeToString())
+        aside.write_bytes(whole_model(model, core, taps=True).SerializeToString())
         converted = ov.convert_model(aside)
         converted.set_rt_info(text_of(model), [KEY])
         # 16-bit weights would be half as large and off by 1e-3.

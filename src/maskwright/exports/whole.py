@@ -17,6 +17,7 @@ from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.exports.graph import Graph
 from maskwright.exports.padding import Padding, padding
 from maskwright.exports.suiting import own_statistics
+from maskwright.exports.taps import resized
 from maskwright.inference.ensemble import Ensemble
 from maskwright.modelfile import Model
 from maskwright.runtimes.conversion import onnx_model
@@ -30,9 +31,13 @@ def in_float32(model: Model) -> Any:
     return onnx_model(model.network)
 
 
-def whole_model(ensemble: Ensemble, core: Core = in_float32) -> Any:
-    """The model, of one member or several, as an `onnx.ModelProto`."""
+def whole_model(ensemble: Ensemble, core: Core = in_float32, *, taps: bool = False) -> Any:
+    """The model, of one member or several, as an `onnx.ModelProto`.
+
+    taps: resize in plain operators, a few times slower than ONNX's own.
+    """
     g = Graph()
+    g.taps = taps
     about = ensemble.description
     shape = g("Shape", "image")
     B, H, W = (g.part(shape, axis) for axis in range(3))
@@ -116,6 +121,8 @@ def _resized(g: Graph, preprocess: Preprocess, image: str, batch: str, own: list
     """The image at its working size, B C h w."""
     if _keeps_size(preprocess):
         return image
+    if preprocess.interpolation == "bilinear" and g.taps:
+        return resized(g, image, own, working)
     if preprocess.interpolation == "bilinear":
         sizes = g.row(batch, g.numbers(preprocess.channels), *working)
         # Without exclude_outside what lies beyond the border counts: up to 7 % of the range off there was seen.
