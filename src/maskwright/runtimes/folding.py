@@ -31,7 +31,7 @@ def folded(network: UNet) -> UNet:
     pairs = foldable(network)
     out = copy.deepcopy(network).eval().requires_grad_(False)
     for before, norm in pairs:
-        _fold(out.get_submodule(before), out.get_submodule(norm))
+        fold(out.get_submodule(before), out.get_submodule(norm))
         out.set_submodule(norm, _without_norm(out.get_submodule(norm)))
     return out
 
@@ -63,6 +63,33 @@ def example_shape(network: UNet, batch: int, *more: int) -> tuple[int, ...]:
     for at, strides in enumerate(more):
         sides[at - len(more)] = fitting_input(record, (2 + strides) * record.stride)
     return (batch, record.in_channels, *sides)
+
+
+def fold(convolution: nn.Module, norm: nn.Module) -> None:
+    """Put into a convolution what the batch norm behind it does, in place."""
+    assert isinstance(convolution, CONVOLUTIONS)
+    assert isinstance(norm, NORMS)
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = (variance.double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight.double()
+    shift = -mean.double() * scale
+    if norm.bias is not None:
+        shift = shift + norm.bias.double()
+    if convolution.bias is not None:
+        shift = shift + convolution.bias.double() * scale
+    weight = convolution.weight
+    # Channels that come out: the first dimension of a convolution, of a transposed one the second, a group at a time.
+    if isinstance(convolution, nn.ConvTranspose2d | nn.ConvTranspose3d):
+        grouped = weight.double().unflatten(0, (convolution.groups, -1))
+        new = grouped * scale.reshape(convolution.groups, 1, -1, *[1] * (weight.ndim - 2))
+        new = new.flatten(0, 1)
+    else:
+        new = weight.double() * scale.reshape(-1, *[1] * (weight.ndim - 1))
+    convolution.weight = nn.Parameter(new.to(weight.dtype), requires_grad=False)
+    convolution.bias = nn.Parameter(shift.to(weight.dtype), requires_grad=False)
 
 
 class _Call:
@@ -117,29 +144,3 @@ def _without_norm(module: nn.Module) -> nn.Module:
     if not _has_activation(module):
         return nn.Identity()
     return nn.Sequential(module.get_submodule("drop"), module.get_submodule("act"))
-
-
-def _fold(convolution: nn.Module, norm: nn.Module) -> None:
-    assert isinstance(convolution, CONVOLUTIONS)
-    assert isinstance(norm, NORMS)
-    mean, variance = norm.running_mean, norm.running_var
-    assert mean is not None
-    assert variance is not None
-    scale = (variance.double() + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight.double()
-    shift = -mean.double() * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias.double()
-    if convolution.bias is not None:
-        shift = shift + convolution.bias.double() * scale
-    weight = convolution.weight
-    # Channels that come out: the first dimension of a convolution, of a transposed one the second, a group at a time.
-    if isinstance(convolution, nn.ConvTranspose2d | nn.ConvTranspose3d):
-        grouped = weight.double().unflatten(0, (convolution.groups, -1))
-        new = grouped * scale.reshape(convolution.groups, 1, -1, *[1] * (weight.ndim - 2))
-        new = new.flatten(0, 1)
-    else:
-        new = weight.double() * scale.reshape(-1, *[1] * (weight.ndim - 1))
-    convolution.weight = nn.Parameter(new.to(weight.dtype), requires_grad=False)
-    convolution.bias = nn.Parameter(shift.to(weight.dtype), requires_grad=False)

@@ -10,10 +10,16 @@ from maskwright.errors import SettingError
 
 def is_there(package: str, oldest: str) -> bool:
     """Whether a package is installed in that version or a later one. It is not imported."""
+    found = version_of(package)
+    return bool(found) and _numbers(found) >= _numbers(oldest)
+
+
+def version_of(package: str) -> str:
+    """The version that is installed; empty where none is."""
     try:
-        return _numbers(version(package)) >= _numbers(oldest)
+        return version(package)
     except PackageNotFoundError:
-        return False
+        return ""
 
 
 def demand(module: str, extra: str, what: str) -> Any:
