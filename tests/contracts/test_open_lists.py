@@ -23,6 +23,7 @@ from maskwright.files.stored import Stored
 from maskwright.losses import losses
 from maskwright.metrics import ImageResult, class_metrics, image_metrics
 from maskwright.records import IGNORED
+from maskwright.runtimes import runtimes
 
 LISTS = {
     "loss": losses,
@@ -31,6 +32,7 @@ LISTS = {
     "reader": readers,
     "annotation format": formats,
     "layout": layouts,
+    "runtime": runtimes,
 }
 PARTS = [pytest.param(part, id=f"{kind} {name}") for kind, parts in LISTS.items() for name, part in parts.items()]
 
