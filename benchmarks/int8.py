@@ -54,7 +54,11 @@ def main() -> None:
     print(f"{options.run.name}: mean IoU {whole:.4f} in 32 bit", flush=True)
     for ranges, kept, images in itertools.product(options.ranges, options.kept, options.calibration):
         settings = Int8Settings(
-            ranges=ranges, kept=kept, images=images, transposed=not options.no_transposed, seven_bit=not options.eight_bit
+            ranges=ranges,
+            kept=kept,
+            images=images,
+            transposed=not options.no_transposed,
+            seven_bit=not options.eight_bit,
         )
         model = quantised(run.network, run.calibration(images), settings)
         for name in options.runtimes:

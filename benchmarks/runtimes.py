@@ -30,13 +30,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maskwright.devices import DeviceSettings, choose, lay_channels_last
+from maskwright.devices import DeviceSettings, choose, cores, lay_channels_last
 from maskwright.model import UNet
 from maskwright.runtimes import ReadsOnnx, runtimes
 from maskwright.runtimes.by_torch import arranged, computing
 from maskwright.runtimes.int8 import quantised
 
 RESULTS = Path(__file__).parent / "results" / "runtimes.jsonl"
+Clock = Callable[[], float]
 INT8 = " int8"
 CALIBRATION = 256
 PACKAGES = ("torch", "onnx", "onnxruntime", "openvino")
@@ -51,7 +52,12 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=ways(), help="which, beside plain")
     parser.add_argument("--grown", metavar="WAY", help="(used by this script) print the MB that one way needs")
     parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--threads", type=int, default=cores())
+    parser.add_argument("--processor-time", action="store_true", help="in place of the clock's, on one thread")
     options = parser.parse_args()
+    if options.processor_time and options.threads > 1:
+        parser.error("--processor-time counts one thread: --threads 1")
+    torch.set_num_threads(options.threads)
     if options.grown:
         print(grown(options))
         return
@@ -107,7 +113,7 @@ def computing_as_it_is(network: UNet) -> Callable[[Tensor], Tensor]:
 
 def measured(base: int, options: argparse.Namespace) -> dict[str, Any]:
     """One line of the results."""
-    network, device = network_of(base), choose("cpu")
+    network, device = network_of(base), choose("cpu").model_copy(update={"threads": options.threads})
     images = torch.randn(options.batch, 3, options.size, options.size)
     start: dict[str, float] = {}
     computes = {}
@@ -117,13 +123,16 @@ def measured(base: int, options: argparse.Namespace) -> dict[str, Any]:
         computes[way](images)
         start[way] = time.perf_counter() - before
     rounds: list[dict[str, float]] = []
+    clock = time.process_time if options.processor_time else time.perf_counter
     begun = time.perf_counter()
     while len(rounds) < 3 or time.perf_counter() - begun < options.seconds:
-        rounds.append({way: timed(compute, images) for way, compute in computes.items()})
+        rounds.append({way: timed(compute, images, clock) for way, compute in computes.items()})
     expected = computes["plain"](images)
     return {
         "base": base,
         "size": [options.batch, 3, options.size, options.size],
+        "threads": options.threads,
+        "time": "processor" if options.processor_time else "clock",
         "rounds": len(rounds),
         "milliseconds": {way: round(1000 * statistics.median(r[way] for r in rounds), 1) for way in computes},
         "ratios": {way: round(statistics.median(r["plain"] / r[way] for r in rounds), 2) for way in computes},
@@ -136,10 +145,10 @@ def measured(base: int, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def timed(compute: Callable[[Tensor], Tensor], images: Tensor) -> float:
-    before = time.perf_counter()
+def timed(compute: Callable[[Tensor], Tensor], images: Tensor, clock: Clock = time.perf_counter) -> float:
+    before = clock()
     compute(images)
-    return time.perf_counter() - before
+    return clock() - before
 
 
 def grown_apart(way: str, base: int, options: argparse.Namespace) -> float:
@@ -175,7 +184,6 @@ def about() -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "commit": subprocess.run(described, capture_output=True, text=True, check=False).stdout.strip(),
         "machine": f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}",
-        "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1),
         "versions": {package: found for package in PACKAGES if (found := version_of(package))},
     }
