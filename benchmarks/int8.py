@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from runtimes import about, timed
 from torch import Tensor
 
 from maskwright import api
@@ -26,11 +25,11 @@ from maskwright.anysize import fitted
 from maskwright.data import Samples
 from maskwright.data.preprocess import Preprocess
 from maskwright.devices import DeviceSettings, choose, lay_channels_last
-from maskwright.files import read_image
 from maskwright.inference import Predictor
 from maskwright.model import UNet
 from maskwright.runtimes import runtimes
 from maskwright.runtimes.int8 import Int8Settings, quantised
+from runtimes import about, timed
 
 RESULTS = Path(__file__).parent / "results" / "int8.jsonl"
 

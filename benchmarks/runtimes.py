@@ -7,8 +7,10 @@ runtimes as `maskwright.runtimes` prepares them; both ONNX readers with the netw
 not its scores). What is not installed is left out, and said.
 
 Prints a table and appends a line a network to `benchmarks/results/runtimes.jsonl`: medians in milliseconds, ratios to
-plain PyTorch (the median of the rounds' ratios), seconds to start (conversion included the first time), and by how many
-MB the process had grown when the runtime had computed once, each in a process of its own.
+plain PyTorch (the median of the rounds' ratios), seconds to start with the first computation (the first of those that
+read ONNX converts, for the others too), and by how many MB its process had grown at the peak. Each way has a process of
+its own and they compute in turns. --processor-time counts the time of the processor in place of the clock's, for a
+machine that others use; it takes one thread.
 """
 
 import argparse
@@ -50,18 +52,17 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=30, help="of rounds, a network; at least three rounds")
     parser.add_argument("--ways", nargs="+", default=ways(), help="which, beside plain")
-    parser.add_argument("--grown", metavar="WAY", help="(used by this script) print the MB that one way needs")
-    parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--worker", metavar="WAY", help="(used by this script) compute one way whenever asked")
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--processor-time", action="store_true", help="in place of the clock's, on one thread")
     options = parser.parse_args()
     if options.processor_time and options.threads > 1:
         parser.error("--processor-time counts one thread: --threads 1")
     torch.set_num_threads(options.threads)
-    if options.grown:
-        print(grown(options))
+    if options.worker:
+        work(options)
         return
-    with tempfile.TemporaryDirectory() as cache:  # so that conversion is counted, and nothing remembered is used
+    with tempfile.TemporaryDirectory() as cache:  # so that nothing remembered is used
         os.environ["MASKWRIGHT_CACHE"] = cache
         for base in options.base:
             row = measured(base, options)
@@ -113,62 +114,76 @@ def computing_as_it_is(network: UNet) -> Callable[[Tensor], Tensor]:
 
 def measured(base: int, options: argparse.Namespace) -> dict[str, Any]:
     """One line of the results."""
-    network, device = network_of(base), choose("cpu").model_copy(update={"threads": options.threads})
-    images = torch.randn(options.batch, 3, options.size, options.size)
-    start: dict[str, float] = {}
-    computes = {}
-    for way in ["plain", *options.ways]:
-        before = time.perf_counter()
-        computes[way] = ready(way, network, device)
-        computes[way](images)
-        start[way] = time.perf_counter() - before
+    workers = {way: Worker(way, base, options) for way in ["plain", *options.ways]}
     rounds: list[dict[str, float]] = []
-    clock = time.process_time if options.processor_time else time.perf_counter
     begun = time.perf_counter()
     while len(rounds) < 3 or time.perf_counter() - begun < options.seconds:
-        rounds.append({way: timed(compute, images, clock) for way, compute in computes.items()})
-    expected = computes["plain"](images)
+        rounds.append({way: worker.ask() for way, worker in workers.items()})
+    ends = {way: worker.end() for way, worker in workers.items()}
     return {
         "base": base,
         "size": [options.batch, 3, options.size, options.size],
         "threads": options.threads,
         "time": "processor" if options.processor_time else "clock",
         "rounds": len(rounds),
-        "milliseconds": {way: round(1000 * statistics.median(r[way] for r in rounds), 1) for way in computes},
-        "ratios": {way: round(statistics.median(r["plain"] / r[way] for r in rounds), 2) for way in computes},
-        "start_seconds": {way: round(seconds, 2) for way, seconds in start.items()},
-        "differences": {
-            way: float(f"{(c(images) - expected).abs().max() / expected.abs().max():.1g}")
-            for way, c in computes.items()
-        },
-        "megabytes": {} if options.no_memory else {way: grown_apart(way, base, options) for way in computes},
+        "milliseconds": {way: round(1000 * statistics.median(r[way] for r in rounds), 1) for way in workers},
+        "ratios": {way: round(statistics.median(r["plain"] / r[way] for r in rounds), 2) for way in workers},
+        "start_seconds": {way: round(worker.start, 1) for way, worker in workers.items()},
+        "megabytes": ends,
     }
+
+
+class Worker:
+    """A process that computes one way, each time it is asked to; the allocator's settings are a process's own."""
+
+    def __init__(self, way: str, base: int, options: argparse.Namespace):
+        given = {"base": base, "size": options.size, "batch": options.batch, "threads": options.threads}
+        command = [sys.executable, __file__, "--worker", way]
+        command += [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        command += ["--processor-time"] * options.processor_time
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.start = self._answer()
+
+    def ask(self) -> float:
+        """Seconds for one computation."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def end(self) -> float:
+        """MB by which it had grown at its peak."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        grown = self._answer()
+        self.process.wait()
+        return grown
+
+    def _answer(self) -> float:
+        assert self.process.stdout is not None
+        return next(float(line.split()[1]) for line in self.process.stdout if line.startswith("ANSWER"))
+
+
+def work(options: argparse.Namespace) -> None:
+    """What a worker does: prepare, then compute whenever a line comes."""
+    network = network_of(options.base[0])
+    device = choose("cpu").model_copy(update={"threads": options.threads})
+    computing_as_it_is(network)(torch.randn(1, 3, 64, 64))  # torch itself is ready
+    images = torch.randn(options.batch, 3, options.size, options.size)
+    grown, before = resident("VmRSS"), time.perf_counter()
+    compute = ready(options.worker, network, device)
+    compute(images)
+    print("ANSWER", time.perf_counter() - before, flush=True)
+    clock = time.process_time if options.processor_time else time.perf_counter
+    for _ in sys.stdin:
+        print("ANSWER", timed(compute, images, clock), flush=True)
+    print("ANSWER", round(resident("VmHWM") - grown), flush=True)
 
 
 def timed(compute: Callable[[Tensor], Tensor], images: Tensor, clock: Clock = time.perf_counter) -> float:
     before = clock()
     compute(images)
     return clock() - before
-
-
-def grown_apart(way: str, base: int, options: argparse.Namespace) -> float:
-    """Megabytes that a process of its own grows by, at its peak; what is converted already is read."""
-    command = [sys.executable, __file__, "--grown", way, "--base", str(base), "--size", str(options.size)]
-    said = subprocess.run([*command, "--batch", str(options.batch)], capture_output=True, text=True, check=True)
-    return float(said.stdout.split()[-1])
-
-
-def grown(options: argparse.Namespace) -> float:
-    """Megabytes from before the runtime was prepared to the peak of the third computation."""
-    network = network_of(options.base[0])
-    small = torch.randn(1, 3, 64, 64)
-    computing_as_it_is(network)(small)
-    images = torch.randn(options.batch, 3, options.size, options.size)
-    before = resident("VmRSS")
-    compute = ready(options.grown, network, choose("cpu"))
-    for _ in range(3):
-        compute(images)
-    return round(resident("VmHWM") - before, 0)
 
 
 def resident(which: str) -> float:
@@ -201,7 +216,7 @@ def shown(row: dict[str, Any]) -> str:
     lines = [f"base {row['base']}, {'×'.join(map(str, row['size']))}, {row['rounds']} rounds"]
     lines += [
         f"  {way:18} {ms:8.1f} ms  {row['ratios'][way]:5.2f} × plain  {row['start_seconds'][way]:6.1f} s to start  "
-        f"{row['megabytes'].get(way, float('nan')):6.0f} MB  differs {row['differences'][way]:g}"
+        f"{row['megabytes'][way]:6.0f} MB"
         for way, ms in row["milliseconds"].items()
     ]
     return "\n".join(lines)
