@@ -22,8 +22,8 @@ from torch import Tensor
 
 from maskwright import api
 from maskwright.anysize import fitted
-from maskwright.data import Samples
 from maskwright.data.preprocess import Preprocess
+from maskwright.data.sample import Samples
 from maskwright.devices import DeviceSettings, choose, lay_channels_last
 from maskwright.inference import Predictor
 from maskwright.model import UNet
