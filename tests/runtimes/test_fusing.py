@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from tests.runtimes.networks import difference, images_for, logits_of, network_of
 from torch import nn
 
 from maskwright.devices import DeviceSettings, choose, lay_channels_last
 from maskwright.runtimes import fusing, runtimes
 from maskwright.runtimes.folding import folded
 from maskwright.runtimes.fusing import FusedConvolution, can_fuse, fused
-from tests.runtimes.networks import difference, images_for, logits_of, network_of
 
 
 def ready(**settings):
