@@ -25,6 +25,7 @@ from maskwright.losses import losses
 from maskwright.metrics import ImageResult, class_metrics, image_metrics
 from maskwright.records import IGNORED
 from maskwright.regions.clean_up import steps
+from maskwright.runtimes import runtimes
 
 LISTS = {
     "loss": losses,
@@ -35,6 +36,7 @@ LISTS = {
     "layout": layouts,
     "cleaning step": steps,
     "output": outputs,
+    "runtime": runtimes,
 }
 PARTS = [pytest.param(part, id=f"{kind} {name}") for kind, parts in LISTS.items() for name, part in parts.items()]
 

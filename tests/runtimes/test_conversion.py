@@ -70,10 +70,12 @@ def test_two_networks_of_one_record_differ_in_weights_only():
 
 
 class BySize(nn.Module):
-    """Something that a trace takes for a constant."""
+    """As many additions as there are columns of four: a trace has those of its own size."""
 
     def forward(self, images):
-        return images * images.detach().numpy().shape[-1]
+        for _ in range(images.shape[-1] // 4):
+            images = images + 1
+        return images
 
 
 def test_a_network_whose_graph_hangs_on_the_size_is_refused():

@@ -15,7 +15,7 @@ def norms_of(network):
     return [name for name, module in network.named_modules() if isinstance(module, NORMS)]
 
 
-@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize("record", ["plain", "valid, nested", "preactivation", "timm"])  # the contract has the others
 def test_a_folded_network_says_the_same(record):
     network = network_of(**RECORDS[record])
     images = images_for(network, 2, 2, 3)
@@ -103,6 +103,7 @@ def test_each_kind_of_convolution_folds_its_norm_in(kind, groups):
     dims = 2 if "2d" in kind.__name__ else 3
     layer = kind(4, 6, 3, groups=groups, bias=groups == 2).requires_grad_(False)
     norm = (nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d)(6, affine=groups == 1).eval().requires_grad_(False)
+    norm.eps = 0.1
     norm.running_mean.normal_()
     norm.running_var.uniform_(0.5, 2)
     images = torch.randn(2, 4, *[5] * dims)

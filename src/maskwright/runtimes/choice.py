@@ -107,10 +107,10 @@ def _fastest(job: Job, rivals: list[str], batches: int | None) -> Prepared:
     ready: dict[str, Compute] = {}
     if measured is None:
         ready[PLAIN] = runtimes[PLAIN].prepare(job.network, job.device)
-        rivals, refusal = _worth_trying(rivals, measuring.estimate(job, ready[PLAIN]), batches)
-        if not rivals:
+        worth, refusal = _worth_trying(rivals, measuring.estimate(job, ready[PLAIN]), batches)
+        if not worth:
             return Prepared(PLAIN, ready[PLAIN], refusal)
-        measured, computes = measuring.measure(job, ready[PLAIN], rivals)
+        measured, computes = measuring.measure(job, ready[PLAIN], worth)
         ready |= computes
         measuring.keep(job, rivals, measured)
         said = "measured now"

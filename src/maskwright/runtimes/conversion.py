@@ -49,8 +49,8 @@ def onnx_model(network: UNet) -> "onnx.ModelProto":
         plain = folded(network).to(device="cpu", dtype=torch.float32)
         if sum(p.numel() * p.element_size() for p in plain.parameters()) > MOST * 0.99:
             raise SettingError("The network's weights are larger than an ONNX file can hold, 2 GB.")
-        model = _traced(plain, torch.zeros(example_shape(plain, 1, 1)))
-        again = _traced(plain, torch.zeros(example_shape(plain, 2, 2, 1)))
+        model = _traced(plain, torch.zeros(example_shape(plain, 1, 1)))  # another one in each dimension
+        again = _traced(plain, torch.zeros(example_shape(plain, 2, 1, 2, 3)))
     _tidy(model)
     _tidy(again)
     if _told(model) != _told(again):

@@ -57,12 +57,10 @@ def foldable(network: UNet) -> list[tuple[str, str]]:
 
 
 def example_shape(network: UNet, batch: int, *more: int) -> tuple[int, ...]:
-    """The shape of a small batch that fits the network; `more` strides are added to its sides, the last ones first."""
+    """The shape of a small batch that fits the network: two strides a side and so many more, the last side's last."""
     record = network.record
-    sides = [fitting_input(record, 2 * record.stride)] * record.dims
-    for at, strides in enumerate(more):
-        sides[at - len(more)] = fitting_input(record, (2 + strides) * record.stride)
-    return (batch, record.in_channels, *sides)
+    strides = (*[0] * record.dims, *more)[-record.dims :]
+    return (batch, record.in_channels, *(fitting_input(record, (2 + many) * record.stride) for many in strides))
 
 
 def fold(convolution: nn.Module, norm: nn.Module) -> None:

@@ -59,10 +59,10 @@ def quantised(network: UNet, images: Iterable[Tensor], settings: Int8Settings | 
         DataError: there is no image.
     """
     settings = settings or Int8Settings()
-    onnx = demand("onnx", "int8", "int8")
-    tools = demand("onnxruntime.quantization", "int8", "int8")
-    quantizer = demand("onnxruntime.quantization.qdq_quantizer", "int8", "int8")
-    calibration = demand("onnxruntime.quantization.calibrate", "int8", "int8")
+    onnx = demand("onnx", "onnx", "int8")
+    tools = demand("onnxruntime.quantization", "onnx", "int8")
+    quantizer = demand("onnxruntime.quantization.qdq_quantizer", "onnx", "int8")
+    calibration = demand("onnxruntime.quantization.calibrate", "onnx", "int8")
     model = onnx.load_model_from_string(converted(network))
     seen = observed(model, islice((_batch(image, network) for image in images), settings.images))
     if not seen:
@@ -86,8 +86,8 @@ def quantised(network: UNet, images: Iterable[Tensor], settings: Int8Settings | 
 
 def observed(model: "onnx.ModelProto", batches: Iterable[NDArray[np.float32]]) -> dict[str, list[NDArray[np.float32]]]:
     """Some values of each map of 32-bit numbers in the model, by its name; an entry a batch, with both extremes."""
-    onnx = demand("onnx", "int8", "int8")
-    ort = demand("onnxruntime", "int8", "int8")
+    onnx = demand("onnx", "onnx", "int8")
+    ort = demand("onnxruntime", "onnx", "int8")
     open_model = onnx.ModelProto()
     open_model.CopyFrom(model)
     names = [name for node in model.graph.node for name in node.output if name != "logits"]
