@@ -20,6 +20,7 @@ from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import Labels
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import ModelFileError, SettingError
+from maskwright.familiar import Familiar
 from maskwright.model import UNet, UNetRecord
 from maskwright.plan import Plan
 from maskwright.records import Record, replacing
@@ -27,6 +28,9 @@ from maskwright.records import Record, replacing
 VERSION: Final = 2
 """The latest format. 1 is a file of one model, 2 one of several members, which older readers would not understand."""
 KEY: Final = "maskwright"
+FAMILIAR: Final = "maskwright.familiar"
+"""What the training images looked like, of the model and of each member: beside the description, where readers that do
+not know of it pass it over."""
 TOLERANCE: Final = 1e-3
 """Of the golden logits' size. Other processors and thread counts add in another order: some 1e-6, seen up to 1e-5."""
 
@@ -50,6 +54,8 @@ class Description(Record):
     split: dict[str, tuple[str, ...]] = {}
     """Content hashes of the images of each part: what has been trained on is known wherever it lies. Of several members
     an image may be in two parts."""
+    familiar: Familiar | None = None
+    """What the training images looked like; None: it was not measured. Of several members each has its own."""
     members: tuple["Description", ...] = ()
     """Each member's own, where the file holds several models."""
 
@@ -89,16 +95,26 @@ def write(path: str | Path, tensors: dict[str, Tensor], description: Description
         ModelFileError: the disk is full or cannot be written to.
     """
     path = Path(path)
-    # Readers of format 1 know no members: they are not told that there are none.
-    text = description.model_dump_json(exclude=None if description.members else {"members"})
+    metadata = {KEY: _text(description), "format": "pt"}
+    known = [one.familiar.plain() if one.familiar else None for one in (description, *description.members)]
+    if any(known):
+        metadata[FAMILIAR] = json.dumps(known)
     try:
         with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={KEY: text, "format": "pt"})
+            save_file(tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         raise ModelFileError(
             f"{path} could not be written ({error}). Free some space, or give another --out."
         ) from error
     return path
+
+
+def _text(description: Description) -> str:
+    """The description as JSON, without what stands beside it."""
+    if not description.members:
+        # Readers of format 1 know no members: they are not told that there are none.
+        return description.model_dump_json(exclude={"members", "familiar"})
+    return description.model_dump_json(exclude={"familiar": True, "members": {"__all__": {"familiar"}}})
 
 
 def load(path: str | Path) -> Model:
@@ -157,7 +173,8 @@ def read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Te
     try:
         values = json.loads(text)
         version = int(values.get("version", 0))
-    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
+        values = _with_familiar(values, json.loads(metadata.get(FAMILIAR, "[]")))
+    except (ValueError, AttributeError, TypeError, KeyError, OverflowError, RecursionError):
         raise ModelFileError(f"The description in {path} is damaged. Copy the file again from where it came.") from None
     if version > VERSION:
         raise ModelFileError(
@@ -168,6 +185,15 @@ def read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Te
         return Description.read(values, str(path)), tensors
     except SettingError as error:
         raise ModelFileError(f"The description in {path} is damaged.\n{error}") from None
+
+
+def _with_familiar(values: dict[str, Any], known: list[Any]) -> dict[str, Any]:
+    """The description's values with what stands beside them, of the model and of each member in turn."""
+    own, *others = known or [None]
+    joined = {**values, "familiar": own}
+    if others:
+        joined["members"] = [{**member, "familiar": one} for member, one in zip(values["members"], others, strict=True)]
+    return joined
 
 
 def _refuse_strangers(path: Path) -> None:

@@ -4,6 +4,7 @@ These functions are the public Python API, and what the command line calls. Each
 """
 
 from maskwright.api.crossing import CrossValidated, cross_validate, resume_folds
+from maskwright.api.knowing import familiarise
 from maskwright.api.looking import Inspection, Watch, clean, diagnose, inspect, look
 from maskwright.api.planning import plan
 from maskwright.api.running import Run
@@ -16,6 +17,6 @@ from maskwright.recipes import build
 
 __all__ = [
     "CrossValidated", "Diagnosis", "Inspection", "Run", "Watch", "Written", "build", "clean", "cross_validate",
-    "diagnose", "ensemble", "evaluate", "find_lr", "inspect", "load", "look", "overfit_one_batch", "plan", "predict",
-    "predict_files", "resume", "resume_folds", "resume_tune", "train", "tune",
+    "diagnose", "ensemble", "evaluate", "familiarise", "find_lr", "inspect", "load", "look", "overfit_one_batch",
+    "plan", "predict", "predict_files", "resume", "resume_folds", "resume_tune", "train", "tune",
 ]  # fmt: skip

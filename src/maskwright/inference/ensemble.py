@@ -153,6 +153,7 @@ def _described(members: Sequence[Description]) -> Description:
                 "members": len(members),
             },
             "split": split,
+            "familiar": None,  # each member has its own
             "members": tuple(members),
         }
     )
