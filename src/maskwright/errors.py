@@ -46,6 +46,10 @@ class TerminatedError(MaskwrightError):
     """The system asked the process to end (SIGTERM); the training is saved. The command line exits with 143."""
 
 
+class ExportError(MaskwrightError):
+    """An exported file does not say what the model says; it is not kept. The command line exits with 1."""
+
+
 class DownloadError(MaskwrightError):
     """A file does not arrive, or not as the one that was published."""
 

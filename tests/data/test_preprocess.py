@@ -168,3 +168,22 @@ def test_nearest_takes_the_pixel_at_each_middle_and_makes_no_value_up():
     assert small.shape == (3, 10, 14)
     assert set(small.unique().tolist()) <= {0.0, 200.0}
     np.testing.assert_array_equal(small[1].numpy(), nearest.resize_labels(image[:, :, 1]))
+
+
+def test_an_image_one_pixel_wide_is_resized_as_one_lying_down():
+    """torch 2.15 alone gives every row of such a result the values of the first."""
+    p = Preprocess(channels=1, dtype="uint8", scale=0.5, mean=(0,), std=(1,))
+    column = np.arange(0, 200, 10, dtype=np.uint8)[:, None, None]
+
+    np.testing.assert_allclose(p.resize(column)[0, :, 0], p.resize(column.transpose(1, 0, 2))[0, 0], rtol=1e-6)
+    assert p.resize(column).shape == (1, 10, 1)
+
+
+def test_an_image_resized_as_labels_are_has_its_working_size_and_no_new_values():
+    p = Preprocess(channels=1, dtype="uint8", scale=0.5, interpolation="nearest", mean=(0,), std=(1,))
+    image = np.random.default_rng(0).integers(0, 2, (20, 30, 1)).astype(np.uint8) * 255
+
+    found = p.resize(image)
+
+    assert found.shape == (1, 10, 15)
+    assert set(found.unique().tolist()) == {0, 255}

@@ -4,6 +4,7 @@ These functions are the public Python API, and what the command line calls. Each
 """
 
 from maskwright.api.crossing import CrossValidated, cross_validate, resume_folds
+from maskwright.api.exporting import export
 from maskwright.api.knowing import familiarise
 from maskwright.api.looking import Inspection, Watch, clean, diagnose, inspect, look
 from maskwright.api.planning import plan
@@ -12,11 +13,13 @@ from maskwright.api.training import resume, train
 from maskwright.api.trying import find_lr, overfit_one_batch, resume_tune, tune
 from maskwright.api.using import ensemble, evaluate, load, predict, predict_files
 from maskwright.evaluation.diagnosis import Diagnosis
+from maskwright.exports import Certificate
 from maskwright.inference.masks import Written
 from maskwright.recipes import build
 
 __all__ = [
-    "CrossValidated", "Diagnosis", "Inspection", "Run", "Watch", "Written", "build", "clean", "cross_validate",
-    "diagnose", "ensemble", "evaluate", "familiarise", "find_lr", "inspect", "load", "look", "overfit_one_batch",
-    "plan", "predict", "predict_files", "resume", "resume_folds", "resume_tune", "train", "tune",
+    "Certificate", "CrossValidated", "Diagnosis", "Inspection", "Run", "Watch", "Written", "build", "clean",
+    "cross_validate", "diagnose", "ensemble", "evaluate", "export", "familiarise", "find_lr", "inspect", "load", "look",
+    "overfit_one_batch", "plan", "predict", "predict_files", "pull", "push", "resume", "resume_folds", "resume_tune",
+    "train", "tune",
 ]  # fmt: skip

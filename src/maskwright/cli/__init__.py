@@ -11,6 +11,7 @@ from maskwright.cli import (
     demo,
     ensemble,
     evaluate,
+    export,
     inspect,
     plan,
     predict,
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (train, tune, predict, evaluate, ensemble, inspect, plan, recipes, show, report, samples, demo):
+for verb in (train, tune, predict, evaluate, ensemble, export, inspect, plan, recipes, show, report, samples, demo):
     name = verb.__name__.rsplit(".", 1)[-1]
     app.command(name)(getattr(verb, name))
 app.add_typer(datasets.app, name="datasets")

@@ -68,9 +68,12 @@ class Preprocess(Record):
         # A copy in any case: a tensor over memory that may not be written draws a warning.
         image_CHW = torch.from_numpy(np.array(np.moveaxis(image_HWC, 2, 0), np.float32, order="C"))
         size = self.working_size(*image_HWC.shape[:2])
-        if size == tuple(image_HWC.shape[:2]):
+        if self.interpolation == "nearest" or size == tuple(image_HWC.shape[:2]):
             return image_CHW
-        return F.interpolate(image_CHW[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
+        if size[1] == 1:
+            # Of a result one pixel wide, torch 2.15 gives each row the first one's values: so it is made lying down.
+            return _smoothly(image_CHW.mT.contiguous(), size[::-1]).mT
+        return _smoothly(image_CHW, size)
 
     def resize_labels(self, labels_HW: NDArray[Any]) -> NDArray[Any]:
         """The labels at the working size, h w: each takes the label at its middle, so no label is made up."""
@@ -88,3 +91,7 @@ class Preprocess(Record):
     def __call__(self, image_HWC: NDArray[Any], file: object = "the image") -> Tensor:
         """What the network sees of an image as stored: C h w float32."""
         return self.normalise(self.resize(self.to_channels(image_HWC, file)))
+
+
+def _smoothly(image_CHW: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(image_CHW[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]

@@ -106,8 +106,8 @@ def values(image_Chw: Tensor, preprocess: Preprocess) -> Floats:
     if len(flat_CN) > 1:
         for tint_N in flat_CN - grey_N:
             spread = tint_N.std(correction=0)
-            together = ((tint_N - tint_N.mean()) * (grey_N - mean)).mean() / ((spread + FLAT) * (std + FLAT))
-            numbers.append(torch.stack([tint_N.mean(), (spread + FLAT).log(), together]))
+            slope = ((tint_N - tint_N.mean()) * (grey_N - mean)).mean() / (std + FLAT) ** 2
+            numbers.append(torch.stack([tint_N.mean(), (spread + FLAT).log(), slope]))
     return np.asarray(torch.cat(numbers).numpy())
 
 

@@ -100,6 +100,19 @@ def save(path: str | Path, files: Sequence[str | Path], said: Mapping[str, Any] 
     return modelfile.write(path, tensors, description)
 
 
+def golden_image(path: str | Path) -> NDArray[Any]:
+    """The golden sample of a model file as an image H W C, as it would be stored.
+
+    Raises:
+        ModelFileError: it is no model file of ours, or is damaged.
+    """
+    description, tensors = modelfile.read(Path(path))
+    image_CHW = tensors["golden.image"]
+    if not description.members:  # one model's is kept as its network sees it
+        image_CHW = _as_stored(description, image_CHW)
+    return image_CHW.permute(1, 2, 0).contiguous().numpy().astype(description.preprocess.dtype)
+
+
 def _parts(description: Description, tensors: dict[str, Tensor]) -> list[tuple[Description, dict[str, Tensor]]]:
     """Each member's description with its tensors, under the names they have in a file of their own."""
     if not description.members:

@@ -1,0 +1,84 @@
+"""An ONNX graph, written down operator by operator."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from maskwright.runtimes.packages import demand
+
+OPSET: Final = 18
+"""The first whose Resize knows anti-aliasing."""
+IR: Final = 8
+"""The format's version that came with it: readers of that time take the file."""
+
+
+class Graph:
+    """Nodes and constants in the order in which they are computed; values are known by their names."""
+
+    def __init__(self) -> None:
+        self.onnx = demand("onnx", "onnx", "An ONNX file")
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._known: dict[tuple[str, bytes, tuple[int, ...]], str] = {}
+
+    def __call__(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """The name of what an operator makes of these values; an empty name is an input left out."""
+        name = f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(self.onnx.helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def numbers(self, *values: int) -> str:
+        """A row of int64."""
+        return self.constant(np.array(values, np.int64))
+
+    def constant(self, value: Any) -> str:
+        """An array; the same one is kept once."""
+        array = np.asarray(value)
+        key = (str(array.dtype), array.tobytes(), array.shape)
+        if key not in self._known:
+            self._known[key] = name = f"constant_{len(self.constants)}"
+            self.constants.append(self.onnx.numpy_helper.from_array(array, name))
+        return self._known[key]
+
+    def cast(self, value: str, dtype: str) -> str:
+        """The value as another kind of number."""
+        return self("Cast", value, to=self.kind(dtype))
+
+    def kind(self, dtype: str) -> int:
+        """ONNX's number for a kind of number."""
+        return int(self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def part(self, value: str, index: int) -> str:
+        """One number of a row, as a row of one."""
+        return self("Gather", value, self.numbers(index), axis=0)
+
+    def row(self, *values: str) -> str:
+        """Rows, one after the other."""
+        return self("Concat", *values, axis=0)
+
+    def count(self, stop: str) -> str:
+        """0, 1 … stop-1, of a row of one."""
+        scalar = self("Squeeze", stop, self.numbers(0))
+        return self("Range", self.constant(np.int64(0)), scalar, self.constant(np.int64(1)))
+
+    def insert(self, model: Any, value: str) -> str:
+        """What another graph of one input and one output makes of the value."""
+        own = self.onnx.compose.add_prefix(model, f"network_{len(self.nodes)}/").graph
+        self.nodes.append(self.onnx.helper.make_node("Identity", [value], [own.input[0].name]))
+        self.nodes += own.node
+        self.constants += own.initializer
+        return str(own.output[0].name)
+
+    def model(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+        """The finished model, checked; inputs and outputs are (name, dtype, shape), a letter for what is open."""
+        make = self.onnx.helper
+        ends = [
+            [make.make_tensor_value_info(name, self.kind(dtype), shape) for name, dtype, shape in side]
+            for side in (inputs, outputs)
+        ]
+        graph = make.make_graph(self.nodes, "maskwright", *ends, initializer=self.constants)
+        model = make.make_model(graph, opset_imports=[make.make_opsetid("", OPSET)], ir_version=IR)
+        model.producer_name = "maskwright"
+        self.onnx.checker.check_model(model)
+        return model

@@ -1,0 +1,166 @@
+"""The whole of a prediction as one PyTorch module: the twin of `exports.whole` for formats that PyTorch itself runs.
+
+In: `image`, B H W C as stored. Out: labels B H W uint8 and probabilities B K H W float32, at the image's own size.
+Sizes are worked out with whole numbers and without questions, so that a trace holds for other sizes too.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from maskwright.data.preprocess import LUMINANCE, Preprocess
+from maskwright.errors import SettingError
+from maskwright.exports.padding import Padding, padding
+from maskwright.inference.ensemble import Ensemble
+from maskwright.modelfile import Model
+from maskwright.runtimes.folding import folded
+
+LONGEST: Final = 2**16
+"""Pixels a side up to which working sizes are known to be right."""
+
+
+class Logits(nn.Module):
+    """A network for images that fit it, B C h w → B K h w."""
+
+    def __init__(self, model: Model):
+        super().__init__()
+        self.network = folded(model.network)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits, as `UNet.logits`."""
+        return self.network.logits(image)
+
+
+class Member(nn.Module):
+    """One model: an image in the network's channels, B C H W float32 → probabilities B K H W."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: Model, logits: Callable[[Model], nn.Module]):
+        super().__init__()
+        about = model.description.preprocess
+        self.logits = logits(model)
+        self.register_buffer("mean", torch.tensor(about.mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(about.std)[:, None, None])
+        rule = padding(model.network.record)
+        self.rule = (rule.before, rule.first, rule.step, rule.covers)
+        self.repeats = rule.repeats
+        self.single = model.network.record.classes == 1
+        self.keeps_size = about.size is None and about.scale == 1
+        # A list, since TorchScript looks up nothing in a tuple by a number that it works out.
+        self.size: list[int] = list(about.size or (0, 0))
+        self.scale: tuple[int, int] = (0, 1) if about.size else _ratio(about)
+        self.smooth = about.interpolation == "bilinear"
+
+    def forward(self, image: Tensor) -> Tensor:
+        """B C H W float32 as stored → probabilities B K H W."""
+        H, W = image.shape[2], image.shape[3]
+        h, w = self.working(H, 0), self.working(W, 1)
+        if not self.keeps_size:
+            image = self.resized(image, h, w)
+        image = (image - self.mean) / self.std
+        logits = self.logits(self.padded(image))
+        # A slice would have torch.export ask whether it is the whole map, and keep the answer for every size.
+        rows, columns = torch.arange(h, device=image.device), torch.arange(w, device=image.device)
+        logits = logits.index_select(2, rows).index_select(3, columns)
+        if not self.keeps_size:
+            logits = F.interpolate(logits, size=[H, W], mode="bilinear", align_corners=False)
+        if self.single:
+            foreground = logits.sigmoid()
+            return torch.cat([1 - foreground, foreground], dim=1)
+        return logits.softmax(1)
+
+    def working(self, n: int, axis: int) -> int:
+        """`Preprocess.working_size` of one side: round(n · scale), halves to the even number, at least 1."""
+        if self.size[axis] > 0:
+            return self.size[axis]
+        top, bottom = self.scale
+        doubled = 2 * n * top
+        up = (doubled + bottom) // (2 * bottom)  # halves upwards
+        down = -((bottom - doubled) // (2 * bottom))  # halves downwards
+        return max(1, up - (up % 2) * (up - down))
+
+    def resized(self, image: Tensor, h: int, w: int) -> Tensor:
+        """B C H W → B C h w, as `Preprocess.resize`."""
+        if self.smooth and w == 1:  # see `Preprocess.resize`
+            lying = image.transpose(2, 3).contiguous()
+            return F.interpolate(
+                lying, size=[w, h], mode="bilinear", antialias=True, align_corners=False
+            ).transpose(2, 3)
+        if self.smooth:
+            return F.interpolate(image, size=[h, w], mode="bilinear", antialias=True, align_corners=False)
+        rows, columns = torch.arange(h, device=image.device), torch.arange(w, device=image.device)
+        image = image.index_select(2, (2 * rows + 1) * image.shape[2] // (2 * h))
+        return image.index_select(3, (2 * columns + 1) * image.shape[3] // (2 * w))
+
+    def padded(self, image: Tensor) -> Tensor:
+        """As `anysize.fitted`."""
+        h, w = image.shape[2], image.shape[3]
+        before, first, step, covers = self.rule
+        tall = first + max(0, (h - covers + step - 1) // step) * step
+        wide = first + max(0, (w - covers + step - 1) // step) * step
+        small = self.repeats and (tall - h >= h or wide - w >= w)
+        image = image.index_select(2, self.places(h, tall, before, small, image))
+        return image.index_select(3, self.places(w, wide, before, small, image))
+
+    def places(self, n: int, wanted: int, before: int, small: bool, image: Tensor) -> Tensor:
+        """Which of n pixels each of the `wanted` mirrors; of small images the last is repeated."""
+        place = torch.arange(wanted, device=image.device) - before
+        if small:
+            return place.clamp(max=n - 1)
+        period = max(1, 2 * (n - 1))
+        folded_n = place % period
+        return torch.minimum(folded_n, period - folded_n)
+
+
+class Whole(nn.Module):
+    """All members with what is around them; see the module's text."""
+
+    def __init__(self, ensemble: Ensemble, logits: Callable[[Model], nn.Module] = Logits):
+        super().__init__()
+        about = ensemble.description.preprocess
+        self.channels = about.channels
+        self.rounds = about.dtype != "float32"
+        self.members = nn.ModuleList(Member(member, logits) for member in ensemble.members)
+        self.register_buffer("luminance", torch.tensor(LUMINANCE))
+        self.eval().requires_grad_(False)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels and probabilities."""
+        seen = self.in_channels(image).permute(0, 3, 1, 2).contiguous()
+        total = torch.zeros(1)
+        for member in self.members:
+            total = total + member(seen)
+        total = total / len(self.members)
+        return total.argmax(1).to(torch.uint8), total
+
+    def in_channels(self, image: Tensor) -> Tensor:
+        """The image with the network's channels, B H W C float32; grey is repeated, colour becomes luminance."""
+        found = image.shape[3]
+        seen = image.to(torch.float32)
+        if found == self.channels:
+            return seen
+        if found == 1 and self.channels == 3:
+            return seen.expand(-1, -1, -1, 3)
+        assert found == 3 and self.channels == 1, "the image has other channels than the model was made for"
+        grey = (seen @ self.luminance).unsqueeze(3)
+        return grey.round() if self.rounds else grey
+
+
+def _ratio(preprocess: Preprocess) -> tuple[int, int]:
+    """The scale as a fraction with which every side up to `LONGEST` becomes as long as it should.
+
+    Raises:
+        SettingError: none does.
+    """
+    for limit in (2**8, 2**16, 2**30):
+        ratio = Fraction(preprocess.scale).limit_denominator(limit)
+        top, bottom = ratio.numerator, ratio.denominator
+        if all(max(1, round(n * ratio)) == preprocess.working_size(n, n)[0] for n in range(1, LONGEST + 1)):
+            return top, bottom
+    raise SettingError(f"preprocess.scale {preprocess.scale!r} is no fraction that this export can hold. Use onnx.")
