@@ -89,9 +89,9 @@ class Member(nn.Module):
         """B C H W → B C h w, as `Preprocess.resize`."""
         if self.smooth and w == 1:  # see `Preprocess.resize`
             lying = image.transpose(2, 3).contiguous()
-            return F.interpolate(
-                lying, size=[w, h], mode="bilinear", antialias=True, align_corners=False
-            ).transpose(2, 3)
+            return F.interpolate(lying, size=[w, h], mode="bilinear", antialias=True, align_corners=False).transpose(
+                2, 3
+            )
         if self.smooth:
             return F.interpolate(image, size=[h, w], mode="bilinear", antialias=True, align_corners=False)
         rows, columns = torch.arange(h, device=image.device), torch.arange(w, device=image.device)
