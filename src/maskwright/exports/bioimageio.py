@@ -2,7 +2,7 @@
 
 Specification: https://bioimage-io.github.io/spec-bioimage-io (0.5). The network stands in it as TorchScript with all
 that the specification has no word for: padding, resizing, softmax. Normalisation is the specification's own
-`fixed_zero_mean_unit_variance`, so that a reader sees it; of several members, whose normalisations differ, it is inside.
+`fixed_zero_mean_unit_variance`, so that a reader sees it; of several members, whose own may differ, it is inside.
 """
 
 import json
@@ -59,7 +59,7 @@ class BioImageIO:
             with spec.ValidationContext(root=folder, perform_io_checks=False):
                 found = spec.build_description(values)
                 if not isinstance(found, spec.model.v0_5.ModelDescr):
-                    raise ExportError(f"The specification refuses the package: {found.validation_summary.display}")
+                    raise ExportError(f"The specification refuses the package: {found.validation_summary.format()}")
                 spec.save_bioimageio_package(found, output_path=target)
         return target
 

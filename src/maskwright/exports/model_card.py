@@ -141,7 +141,7 @@ def _number(value: float | None) -> str:
 def _limits(about: Description) -> str:
     limits = [
         f"It knows {', '.join(about.labels.names)} and nothing else: every pixel is called one of them.",
-        f"It takes {about.preprocess.dtype} values only; the same number in another type would mean another brightness.",
+        f"It takes {about.preprocess.dtype} values only: the same number of another type means another brightness.",
         "Scores on images of other instruments, places or times can be lower than those above.",
     ]
     if absent := about.fingerprint.absent:
@@ -153,8 +153,8 @@ def _limits(about: Description) -> str:
         means = ", ".join(f"{low:.4g} … {high:.4g}" for low, high in known.mean)
         limits.append(
             f"`maskwright predict` warns of images unlike those of the training, of which {known.images} (and "
-            f"{known.held_out} held out) were looked at: {' or '.join(map(str, known.channels))} channels, mean value by "
-            f"channel {means}, sizes from {_size(known.smallest)} to {_size(known.largest)}. At most "
+            f"{known.held_out} held out) were looked at: {' or '.join(map(str, known.channels))} channels, mean value "
+            f"by channel {means}, sizes from {_size(known.smallest)} to {_size(known.largest)}. At most "
             f"{known.false_alarms:.1%} of images like them are taken for strange; not all that are strange are found."
         )
     return "\n".join(f"- {limit}" for limit in limits)
