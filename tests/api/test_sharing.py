@@ -3,13 +3,13 @@ import re
 import pytest
 import yaml
 from huggingface_hub import constants
+from tests.api.hub import running
 from typer.testing import CliRunner
 
 from maskwright import api, modelfile
 from maskwright.cli import app
 from maskwright.errors import DownloadError, ModelFileError, SettingError
 from maskwright.plan import Plan
-from tests.api.hub import running
 
 # The Hub's client hands its HTTP library a file in a way that this has begun to advise against.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
