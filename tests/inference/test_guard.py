@@ -36,10 +36,11 @@ def codes(model, image_HWC):
     return {found.code for found in guard.look(model, ArrayScene(image_HWC))}
 
 
-def test_images_like_those_of_the_training_are_not_strange(model):
-    strange = sum(bool(codes(model, texture(seed))) for seed in range(100, 130))
+def test_images_like_those_of_the_training_are_as_seldom_strange_as_is_said(model):
+    strange = np.mean([bool(codes(model, texture(seed))) for seed in range(100, 160)])
 
-    assert strange <= 1
+    # The rate is a mean over many trainings; for one it is half as much again at most times.
+    assert strange <= 1.5 * model.description.familiar.false_alarms
 
 
 STRANGE = {

@@ -104,7 +104,7 @@ class Familiar(Record):
 
     @property
     def false_alarms(self) -> float:
-        """At most that share of images like those of the training is taken for strange."""
+        """At most that share of images like those of the training is taken for strange, on average over trainings."""
         return self.values.false_alarms + self.octaves.false_alarms + self.content.false_alarms
 
 
