@@ -96,7 +96,7 @@ def _cases(samples: Samples, about: Description, images: int) -> tuple[list[Case
     trained = set(about.split.get("train", ()))
     labelled = [sample for sample in samples.samples if sample.mask]
     unseen = [sample for sample in labelled if sample.content not in trained]
-    chosen = _known(samples, about, "val") or samples.part("val") or unseen or labelled
+    chosen = _known(samples, about, "val") or unseen or labelled
     if not chosen:
         raise DataError(f"{samples.root} has no labelled image to compare on.")
     notes = [] if unseen else ["The model was trained on these images: their mean IoU says nothing of others."]

@@ -51,8 +51,18 @@ def export(
         raise SettingError("Say which model to export: maskwright export runs/…/model.safetensors --to onnx")
     try:
         with watching() as watch:
-            options = {"tolerance": tolerance, "int8": int8, "said": settings_of(said), "overwrite": overwrite}
-            certificate = api.export(model, to, out, data=data, images=images, watch=watch, **options)
+            certificate = api.export(
+                model,
+                to,
+                out,
+                data=data,
+                images=images,
+                tolerance=tolerance,
+                int8=int8,
+                said=settings_of(said),
+                overwrite=overwrite,
+                watch=watch,
+            )
     except ExportError as error:
         errors.print(f"[red]{error}[/]", soft_wrap=True)
         raise typer.Exit(1) from None

@@ -93,9 +93,9 @@ def timed(image_HWC: NDArray[Any], *works: Callable[[NDArray[Any]], object]) -> 
     return [median(times) for times in found]
 
 
-def enlarged(image_HWC: NDArray[Any]) -> NDArray[Any]:
-    """The image, mirrored to at least `TIMED` pixels a side."""
-    rows, columns = (mirror_indices(0, max(n, TIMED), n) for n in image_HWC.shape[:2])
+def mirrored_to(image_HWC: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """The image, mirrored as often as it takes to be of that size."""
+    rows, columns = (mirror_indices(0, wanted, n) for wanted, n in zip((height, width), image_HWC.shape, strict=False))
     return np.ascontiguousarray(image_HWC[rows[:, None], columns])
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from maskwright._version import __version__
+from maskwright.exports.suiting import own_statistics
 from maskwright.inference.ensemble import Ensemble
 from maskwright.model.sizes import geometry
 from maskwright.modelfile import Description
@@ -60,7 +61,7 @@ def _tiling(ensemble: Ensemble) -> dict[str, Any] | None:
     """Pieces of up to `side` pixels, with `halo` of their neighbours around them, that begin at multiples of `step`."""
     each = [_of_one(member.description) for member in ensemble.members]
     if any(one is None for one in each):
-        return None  # an image that is made one size must be seen as a whole
+        return None  # an image that is made one size, or normalised by itself, must be seen as a whole
     steps, halos, exact = zip(*(one for one in each if one is not None), strict=True)
     step = math.lcm(*steps)
     halo = -(-max(halos) // step) * step
@@ -70,7 +71,7 @@ def _tiling(ensemble: Ensemble) -> dict[str, Any] | None:
 
 def _of_one(about: Description) -> tuple[int, int, bool] | None:
     """Step and halo in pixels of the image, and whether pieces with these say what the whole image says."""
-    if about.preprocess.size is not None:
+    if about.preprocess.size is not None or own_statistics(about.preprocess):
         return None
     reach = geometry(about.network)
     scale = Fraction(about.preprocess.scale).limit_denominator(64)

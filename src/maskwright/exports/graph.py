@@ -20,6 +20,9 @@ class Graph:
         self.onnx = demand("onnx", "onnx", "An ONNX file")
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.taps = False
+        """Whether images are resized in plain operators."""
+        self.opsets: dict[str, int] = {"": OPSET}
         self._known: dict[tuple[str, bytes, tuple[int, ...]], str] = {}
 
     def __call__(self, operator: str, *inputs: str, **attributes: Any) -> str:
@@ -65,8 +68,11 @@ class Graph:
     def insert(self, model: Any, value: str) -> str:
         """What another graph of one input and one output makes of the value."""
         own = self.onnx.compose.add_prefix(model, f"network_{len(self.nodes)}/").graph
+        self.opsets |= {
+            opset.domain: opset.version for opset in model.opset_import if opset.domain not in ("", "ai.onnx")
+        }
         self.nodes.append(self.onnx.helper.make_node("Identity", [value], [own.input[0].name]))
-        self.nodes += own.node
+        self.nodes += _in_order(own)
         self.constants += own.initializer
         return str(own.output[0].name)
 
@@ -78,7 +84,22 @@ class Graph:
             for side in (inputs, outputs)
         ]
         graph = make.make_graph(self.nodes, "maskwright", *ends, initializer=self.constants)
-        model = make.make_model(graph, opset_imports=[make.make_opsetid("", OPSET)], ir_version=IR)
+        model = make.make_model(
+            graph, opset_imports=[make.make_opsetid(*pair) for pair in self.opsets.items()], ir_version=IR
+        )
         model.producer_name = "maskwright"
         self.onnx.checker.check_model(model)
         return model
+
+
+def _in_order(graph: Any) -> list[Any]:
+    """The nodes of a graph, each after those whose values it reads; who rewrites a graph may leave them otherwise."""
+    known = {"", *(value.name for value in graph.input), *(value.name for value in graph.initializer)}
+    waiting, done = list(graph.node), list[Any]()
+    while waiting:
+        ready = [node for node in waiting if known.issuperset(node.input)]
+        assert ready, "a graph has no circles"
+        waiting = [node for node in waiting if not known.issuperset(node.input)]
+        known.update(name for node in ready for name in node.output)
+        done += ready
+    return done

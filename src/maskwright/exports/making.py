@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import math
 import platform
 import shutil
 import sys
@@ -19,14 +20,16 @@ from maskwright._version import __version__
 from maskwright.devices import cores
 from maskwright.errors import ExportError, SettingError
 from maskwright.exports.certificate import INT8_LOSS, TOLERANCE, Certificate, Pair
-from maskwright.exports.checking import MOST, Case, compared, cut, enlarged, peak_of, timed
+from maskwright.exports.checking import MOST, TIMED, Case, compared, cut, mirrored_to, peak_of, timed
 from maskwright.exports.registry import Export, Options, exports
+from maskwright.exports.suiting import demand_suits
 from maskwright.inference import Predictor
 from maskwright.inference.ensemble import Ensemble
 from maskwright.records import replacing
 from maskwright.runtimes.packages import demand
 from maskwright.tiling import Tiles
 
+LEAST: Final = 64
 WHOLE: Final = Tiles(window=(2**20, 2**20))
 """The graph sees an image whole; so must PyTorch, or tiles that are blended would count as a difference."""
 
@@ -54,6 +57,7 @@ def made(
         ExportError: the file does not say what the model says.
     """
     part = ready(kind)
+    demand_suits(model)
     options = options or Options()
     int8 = bool(options.calibration)
     if int8 and not part.knows_int8:
@@ -69,7 +73,7 @@ def made(
     # On the same disk, so that what is finished is moved and not copied.
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}.") as aside:
         written = part().write(model, Path(aside) / out.name, options)
-        every = [Case("golden sample", golden_HWC), *cases]
+        every = [Case("golden sample", golden(model, golden_HWC)), *cases]
         certificate = certify(model, kind, written, every, options=options, tolerance=tolerance, notes=notes)
         if not certificate.holds:
             reasons = "\n".join(f"{name}: {text}" for name, text in certificate.lines().items())
@@ -109,7 +113,8 @@ def certify(
     threads = torch.get_num_threads()
     runner = part().open(path, threads)
     most = _largest(model)
-    image_HWC = enlarged(cut(cases[min(1, len(cases) - 1)], most).image)
+    clock = cut(cases[min(1, len(cases) - 1)], most).image
+    image_HWC = mirrored_to(clock, *(max(n, TIMED) for n in clock.shape[:2]))
     # Before all else: what a run has freed serves the next one.
     peaks = [peak_of(partial(run, image_HWC)) for run in (predictor, runner)]
     said = compared(predictor, runner, [cut(case, most) for case in cases])
@@ -142,6 +147,13 @@ def certify(
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         notes=tuple(notes),
     )
+
+
+def golden(model: Ensemble, image_HWC: NDArray[Any]) -> NDArray[Any]:
+    """The golden sample, mirrored to odd sides of some 64 working pixels: no size that a network likes best."""
+    scale = min(1.0, *(member.description.preprocess.scale for member in model.members))
+    height, width = (max(n, math.ceil(LEAST / scale)) for n in image_HWC.shape[:2])
+    return mirrored_to(image_HWC, (height + 3) | 1, (width + 9) | 1)
 
 
 def _largest(model: Ensemble) -> int:

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.data.preprocess import LUMINANCE, Preprocess
-from maskwright.errors import SettingError
-from maskwright.exports.padding import Padding, padding
+from maskwright.exports.padding import padding
+from maskwright.exports.suiting import own_statistics
 from maskwright.inference.ensemble import Ensemble
 from maskwright.modelfile import Model
 from maskwright.runtimes.folding import folded
@@ -55,7 +56,9 @@ class Member(nn.Module):
         # A list, since TorchScript looks up nothing in a tuple by a number that it works out.
         self.size: list[int] = list(about.size or (0, 0))
         self.scale: tuple[int, int] = (0, 1) if about.size else _ratio(about)
+        self.factor = float(about.scale)
         self.smooth = about.interpolation == "bilinear"
+        self.by_itself = own_statistics(about)
 
     def forward(self, image: Tensor) -> Tensor:
         """B C H W float32 as stored → probabilities B K H W."""
@@ -63,7 +66,7 @@ class Member(nn.Module):
         h, w = self.working(H, 0), self.working(W, 1)
         if not self.keeps_size:
             image = self.resized(image, h, w)
-        image = (image - self.mean) / self.std
+        image = self.normalised(image)
         logits = self.logits(self.padded(image))
         # A slice would have torch.export ask whether it is the whole map, and keep the answer for every size.
         rows, columns = torch.arange(h, device=image.device), torch.arange(w, device=image.device)
@@ -75,11 +78,24 @@ class Member(nn.Module):
             return torch.cat([1 - foreground, foreground], dim=1)
         return logits.softmax(1)
 
+    def normalised(self, image: Tensor) -> Tensor:
+        """As `Preprocess.normalise`."""
+        if not self.by_itself:
+            return (image - self.mean) / self.std
+        exact = image.to(torch.float64)
+        mean = exact.mean([2, 3], True)
+        apart = exact - mean
+        std = (apart * apart).mean([2, 3], True).sqrt()
+        std = torch.where(std > 1e-6 * mean.abs().clamp(min=1e-6), std, torch.ones_like(std))
+        return (apart / std).to(torch.float32)
+
     def working(self, n: int, axis: int) -> int:
         """`Preprocess.working_size` of one side: round(n · scale), halves to the even number, at least 1."""
         if self.size[axis] > 0:
             return self.size[axis]
         top, bottom = self.scale
+        if top == 0:
+            return max(1, int(round(n * self.factor)))  # noqa: RUF046  # in TorchScript it is a float
         doubled = 2 * n * top
         up = (doubled + bottom) // (2 * bottom)  # halves upwards
         down = -((bottom - doubled) // (2 * bottom))  # halves downwards
@@ -121,6 +137,8 @@ class Member(nn.Module):
 class Whole(nn.Module):
     """All members with what is around them; see the module's text."""
 
+    luminance: Tensor
+
     def __init__(self, ensemble: Ensemble, logits: Callable[[Model], nn.Module] = Logits):
         super().__init__()
         about = ensemble.description.preprocess
@@ -147,20 +165,23 @@ class Whole(nn.Module):
             return seen
         if found == 1 and self.channels == 3:
             return seen.expand(-1, -1, -1, 3)
-        assert found == 3 and self.channels == 1, "the image has other channels than the model was made for"
+        assert (found, self.channels) == (3, 1), "the image has other channels than the model was made for"
         grey = (seen @ self.luminance).unsqueeze(3)
         return grey.round() if self.rounds else grey
 
 
 def _ratio(preprocess: Preprocess) -> tuple[int, int]:
-    """The scale as a fraction with which every side up to `LONGEST` becomes as long as it should.
+    """The scale as a fraction with which every side up to `LONGEST` becomes as long as it should; 0, 1 for none.
 
-    Raises:
-        SettingError: none does.
+    Of 0.29 there is none: what a computer makes of 0.29 · 150 and 0.29 · 250, one a half and one a little less, no
+    fraction does.
     """
+    n = np.arange(1, LONGEST + 1)
+    wanted = np.rint(n * preprocess.scale)
     for limit in (2**8, 2**16, 2**30):
         ratio = Fraction(preprocess.scale).limit_denominator(limit)
         top, bottom = ratio.numerator, ratio.denominator
-        if all(max(1, round(n * ratio)) == preprocess.working_size(n, n)[0] for n in range(1, LONGEST + 1)):
+        up, down = (2 * n * top + bottom) // (2 * bottom), -((bottom - 2 * n * top) // (2 * bottom))
+        if (up - up % 2 * (up - down) == wanted).all():
             return top, bottom
-    raise SettingError(f"preprocess.scale {preprocess.scale!r} is no fraction that this export can hold. Use onnx.")
+    return 0, 1

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maskwright.exports.describing import KEY, text_of
+from maskwright.exports.int8 import in_int8
 from maskwright.exports.registry import Options, Runner, exports
-from maskwright.exports.whole import whole_model
+from maskwright.exports.whole import in_float32, whole_model
 from maskwright.inference.ensemble import Ensemble
 from maskwright.runtimes.packages import demand
 
@@ -25,11 +26,11 @@ class Onnx:
     )
     suffix: ClassVar[str] = ".onnx"
     packages: ClassVar[dict[str, str]] = {"onnx": "onnx", "onnxruntime": "onnx"}
-    knows_int8: ClassVar[bool] = False
+    knows_int8: ClassVar[bool] = True
 
     def write(self, model: Ensemble, target: Path, options: Options) -> Path:
         """The file, and `runner.py` beside it."""
-        whole = whole_model(model)
+        whole = whole_model(model, in_int8(options.calibration) if options.calibration else in_float32)
         entry = whole.metadata_props.add()
         entry.key, entry.value = KEY, text_of(model)
         target.write_bytes(whole.SerializeToString())

@@ -1,6 +1,6 @@
 """torch.export: PyTorch's own graph, for AOTInductor, ExecuTorch and whatever else compiles it."""
 
-import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +10,6 @@ import torch
 from maskwright.errors import SettingError
 from maskwright.exports.describing import KEY, text_of
 from maskwright.exports.module import Whole
-from maskwright.exports.padding import padding
 from maskwright.exports.registry import Options, Runner, exports
 from maskwright.exports.torchscript import runner_of
 from maskwright.inference.ensemble import Ensemble
@@ -18,7 +17,10 @@ from maskwright.inference.ensemble import Ensemble
 
 @exports.register("torch-export")
 class TorchExport:
-    """An exported program of open batch and size. Its graph asks no questions, so sides from `smallest` on."""
+    """An exported program of open batch and size; the description is the extra file `maskwright`.
+
+    Such a graph takes one way for every size, so it refuses images whose sides are below `smallest`.
+    """
 
     about: ClassVar[str] = "PyTorch's own graph (.pt2) with all steps inside; for AOTInductor, ExecuTorch and others"
     suffix: ClassVar[str] = ".pt2"
@@ -28,16 +30,26 @@ class TorchExport:
     def write(self, model: Ensemble, target: Path, options: Options) -> Path:
         """The file."""
         about = model.description.preprocess
-        side = 4 * smallest(model)
-        example = torch.zeros(2, side, side + smallest(model), about.channels).to(getattr(torch, about.dtype))
-        open_sides = {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO}
+        side = smallest(model)
+        example = torch.zeros(2, 4 * side, 5 * side, about.channels).to(getattr(torch, about.dtype))
+        auto: Any = torch.export.Dim.AUTO
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            program = torch.export.export(Whole(model), (example,), dynamic_shapes=(open_sides,))
+            try:
+                program = torch.export.export(Whole(model), (example,), dynamic_shapes=({0: auto, 1: auto, 2: auto},))
+            except RuntimeError as error:  # of the many that torch raises here, all are
+                raise SettingError(f"torch.export cannot hold this model: {str(error).splitlines()[0]}") from error
             torch.export.save(program, target, extra_files={KEY: text_of(model)})
         return target
 
     def open(self, path: Path, threads: int) -> Runner:
+        """PyTorch on the CPU, in this process: with the threads it has."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return runner_of(torch.export.load(path).module())
+
+
+def smallest(model: Ensemble) -> int:
+    """Pixels a side of the smallest image: two strides, so that no map is a single pixel."""
+    scales = [1.0 if m.description.preprocess.size else m.description.preprocess.scale for m in model.members]
+    return math.ceil(2 * max(member.network.record.stride for member in model.members) / min(scales))

@@ -8,28 +8,41 @@ Out: `labels`, B H W uint8, and `probabilities`, B K H W float32, at the image's
 Each step stands in `data.preprocess`, `anysize` or `inference.predictor`, and is written here in ONNX's operators.
 """
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.exports.graph import Graph
 from maskwright.exports.padding import Padding, padding
+from maskwright.exports.suiting import own_statistics
+from maskwright.exports.taps import resized
 from maskwright.inference.ensemble import Ensemble
 from maskwright.modelfile import Model
 from maskwright.runtimes.conversion import onnx_model
 
-KINDS: Final = ("uint8", "uint16", "float32")
+Core = Callable[[Model], Any]
+"""A member's network alone as an `onnx.ModelProto`: normalised images of a size that fits it → logits."""
 
 
-def whole_model(ensemble: Ensemble) -> Any:
-    """The model, of one member or several, as an `onnx.ModelProto`."""
+def in_float32(model: Model) -> Any:
+    """The network as it was trained."""
+    return onnx_model(model.network)
+
+
+def whole_model(ensemble: Ensemble, core: Core = in_float32, *, taps: bool = False) -> Any:
+    """The model, of one member or several, as an `onnx.ModelProto`.
+
+    taps: resize in plain operators, a few times slower than ONNX's own.
+    """
     g = Graph()
+    g.taps = taps
     about = ensemble.description
     shape = g("Shape", "image")
     B, H, W = (g.part(shape, axis) for axis in range(3))
     image_BCHW = _channels(g, about.preprocess, g.row(B, g.numbers(about.preprocess.channels), H, W))
-    shares = [_probabilities(g, member, image_BCHW, (B, H, W)) for member in ensemble.members]
+    shares = [_probabilities(g, member, core, image_BCHW, (B, H, W)) for member in ensemble.members]
     total = shares[0]
     for share in shares[1:]:
         total = g("Add", total, share)
@@ -48,14 +61,14 @@ def whole_model(ensemble: Ensemble) -> Any:
     )
 
 
-def _probabilities(g: Graph, member: Model, image_BCHW: str, size: tuple[str, str, str]) -> str:
+def _probabilities(g: Graph, member: Model, core: Core, image_BCHW: str, size: tuple[str, str, str]) -> str:
     """What one member says, B K H W."""
     B, *own = size
     about = member.description
     record = member.network.record
     working = [_working(g, about.preprocess, axis, n) for axis, n in enumerate(own)]
     seen_BChw = _normalised(g, about.preprocess, _resized(g, about.preprocess, image_BCHW, B, own, working))
-    logits = g.insert(onnx_model(member.network), _padded(g, padding(record), seen_BChw, working))
+    logits = g.insert(core(member), _padded(g, padding(record), seen_BChw, working))
     logits = g("Slice", logits, g.numbers(0, 0), g.row(*working), g.numbers(2, 3))
     if not _keeps_size(about.preprocess):
         channels = g.numbers(record.classes)
@@ -108,6 +121,8 @@ def _resized(g: Graph, preprocess: Preprocess, image: str, batch: str, own: list
     """The image at its working size, B C h w."""
     if _keeps_size(preprocess):
         return image
+    if preprocess.interpolation == "bilinear" and g.taps:
+        return resized(g, image, own, working)
     if preprocess.interpolation == "bilinear":
         sizes = g.row(batch, g.numbers(preprocess.channels), *working)
         # Without exclude_outside what lies beyond the border counts: up to 7 % of the range off there was seen.
@@ -122,8 +137,21 @@ def _resized(g: Graph, preprocess: Preprocess, image: str, batch: str, own: list
 
 
 def _normalised(g: Graph, preprocess: Preprocess, image_BChw: str) -> str:
+    if own_statistics(preprocess):
+        return _by_itself(g, image_BChw)
     mean, std = (np.array(values, np.float32)[:, None, None] for values in (preprocess.mean, preprocess.std))
     return g("Div", g("Sub", image_BChw, g.constant(mean)), g.constant(std))
+
+
+def _by_itself(g: Graph, image_BChw: str) -> str:
+    """Each image by its own mean and deviation, `data.moments`."""
+    exact = g.cast(image_BChw, "float64")
+    mean = g("ReduceMean", exact, g.numbers(2, 3), keepdims=1)
+    apart = g("Sub", exact, mean)
+    std = g("Sqrt", g("ReduceMean", g("Mul", apart, apart), g.numbers(2, 3), keepdims=1))
+    least = g("Mul", g("Max", g("Abs", mean), g.constant(np.float64(1e-6))), g.constant(np.float64(1e-6)))
+    std = g("Where", g("Greater", std, least), std, g.constant(np.float64(1)))
+    return g.cast(g("Div", apart, std), "float32")
 
 
 def _padded(g: Graph, rule: Padding, image: str, size: list[str]) -> str:

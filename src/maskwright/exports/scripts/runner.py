@@ -13,7 +13,7 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 
-def read(path):
+def read(path: str) -> np.ndarray:
     """The image as it is stored, H W C."""
     if path.endswith(".npy"):
         image = np.load(path)
@@ -24,7 +24,7 @@ def read(path):
     return image[:, :, None] if image.ndim == 2 else image
 
 
-def pieces(size, tiling):
+def pieces(size: int, tiling: dict | None) -> list[tuple[int, int, int, int]]:
     """Of one side: (read from, read to, keep from, keep to), for pieces that overlap by a halo."""
     if tiling is None or size <= tiling["side"]:
         return [(0, size, 0, size)]
@@ -33,7 +33,7 @@ def pieces(size, tiling):
     return [(max(0, a - halo), min(size, a + starts.step + halo), a, min(size, a + starts.step)) for a in starts]
 
 
-def labels_of(session, about, image):
+def labels_of(session: onnxruntime.InferenceSession, about: dict, image: np.ndarray) -> np.ndarray:
     """The label of each pixel, H W: 0 for the first class. A large image is seen piece by piece."""
     labels = np.empty(image.shape[:2], np.uint8)
     for top, bottom, first, last in pieces(image.shape[0], about["tiling"]):
@@ -44,7 +44,7 @@ def labels_of(session, about, image):
     return labels
 
 
-def mask_of(labels, about):
+def mask_of(labels: np.ndarray, about: dict) -> Image.Image:
     """The picture to write: each class by the value, palette entry or colour that the training masks use."""
     values = np.array([c["value"] for c in about["classes"]])[labels]
     if about["mask"]["mode"] == "colour":
@@ -55,7 +55,7 @@ def mask_of(labels, about):
     return mask
 
 
-def main(model, source, target):
+def main(model: str, source: str, target: str) -> None:
     """Read, predict, write."""
     session = onnxruntime.InferenceSession(model)
     about = json.loads(session.get_modelmeta().custom_metadata_map["maskwright"])
