@@ -117,6 +117,46 @@ def test_weights_come_back_bit_for_bit(path, weights):
         assert torch.equal(found[name], tensor), name
 
 
+def familiar():
+    """What a training says of its images, as small as it can be."""
+    from maskwright.familiar import Familiar, Neighbours
+
+    points = Neighbours(mean=(1.0,), spread=(2.0,), points=((0.0,), (1.0,)), limit=1.5, false_alarms=0.1)
+    return Familiar(
+        images=4, held_out=1, channels=(1,), dtype="uint16", smallest=(32, 32), largest=(40, 64), mean=((1, 2),),
+        std=((3, 4),), clipped=0.0, values=points, octaves=points, content=points,
+    )  # fmt: skip
+
+
+def test_what_the_training_images_looked_like_comes_back(tmp_path, weights, golden):
+    said = described().model_copy(update={"familiar": familiar()})
+
+    path = modelfile.save(tmp_path / "model.safetensors", weights, said, golden)
+
+    assert describe(path).familiar == familiar()
+    assert describe(path).to_json() == said.to_json()
+
+
+def test_a_reader_that_knows_nothing_of_familiar_images_finds_the_description_it_knows(tmp_path, weights, golden):
+    plain = modelfile.save(tmp_path / "plain.safetensors", weights, described(), golden)
+    said = modelfile.save(
+        tmp_path / "said.safetensors", weights, described().model_copy(update={"familiar": familiar()}), golden
+    )
+
+    first, second = (parts_of(path)[0]["__metadata__"][modelfile.KEY] for path in (plain, said))
+    assert first == second
+    assert "familiar" not in first
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '[{"images": 1}]', "[null, null]", "7"])
+def test_a_damaged_word_on_familiar_images_is_named(path, text):
+    header, tensors = parts_of(path)
+    header["__metadata__"][modelfile.FAMILIAR] = text
+    write_parts(path, header, tensors)
+
+    refused(path, "damaged")
+
+
 def test_the_description_comes_back(path):
     found = modelfile.load(path).description
 

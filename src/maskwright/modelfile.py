@@ -20,13 +20,14 @@ from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import Labels
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import ModelFileError, SettingError
+from maskwright.familiar import Familiar
 from maskwright.model import UNet, UNetRecord
 from maskwright.plan import Plan
 from maskwright.records import Record, replacing
 
 VERSION: Final = 3
-"""The latest format. 1 is a file of one model, 2 one of several members, 3 one that says something of objects; older
-readers would not understand it."""
+"""The format, which is raised when older readers would not understand a file. 2 brought several members, 3 learned
+objects, views, images' own statistics and what is familiar."""
 KEY: Final = "maskwright"
 TOLERANCE: Final = 1e-3
 """Of the golden logits' size. Other processors and thread counts add in another order: some 1e-6, seen up to 1e-5."""
@@ -35,7 +36,7 @@ TOLERANCE: Final = 1e-3
 class Description(Record):
     """All that a model file says beside its weights."""
 
-    version: int = 1
+    version: int = VERSION
     maskwright: str
     """Version of the package that wrote the file."""
     network: UNetRecord
@@ -51,6 +52,8 @@ class Description(Record):
     split: dict[str, tuple[str, ...]] = {}
     """Content hashes of the images of each part: what has been trained on is known wherever it lies. Of several members
     an image may be in two parts."""
+    familiar: Familiar | None = None
+    """What the training images looked like; None: it was not measured. Of several members each has its own."""
     members: tuple["Description", ...] = ()
     """Each member's own, where the file holds several models."""
 
@@ -90,8 +93,7 @@ def write(path: str | Path, tensors: dict[str, Tensor], description: Description
         ModelFileError: the disk is full or cannot be written to.
     """
     path = Path(path)
-    description = description.model_copy(update={"version": max(description.version, _format_of(description))})
-    text = description.model_dump_json(exclude=_unsaid(description))
+    text = description.model_copy(update={"version": VERSION}).model_dump_json()
     try:
         with replacing(path) as temporary:
             save_file(tensors, temporary, metadata={KEY: text, "format": "pt"})
@@ -100,6 +102,14 @@ def write(path: str | Path, tensors: dict[str, Tensor], description: Description
             f"{path} could not be written ({error}). Free some space, or give another --out."
         ) from error
     return path
+
+
+def _text(description: Description) -> str:
+    """The description as JSON, without what stands beside it."""
+    if not description.members:
+        # Readers of format 1 know no members: they are not told that there are none.
+        return description.model_dump_json(exclude={"members", "familiar"})
+    return description.model_dump_json(exclude={"familiar": True, "members": {"__all__": {"familiar"}}})
 
 
 def load(path: str | Path) -> Model:
@@ -158,7 +168,7 @@ def read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Te
     try:
         values = json.loads(text)
         version = int(values.get("version", 0))
-    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
+    except (ValueError, AttributeError, TypeError, KeyError, OverflowError, RecursionError):
         raise ModelFileError(f"The description in {path} is damaged. Copy the file again from where it came.") from None
     if version > VERSION:
         raise ModelFileError(
@@ -169,32 +179,6 @@ def read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Te
         return Description.read(values, str(path)), tensors
     except SettingError as error:
         raise ModelFileError(f"The description in {path} is damaged.\n{error}") from None
-
-
-def _format_of(description: Description) -> int:
-    """The first format that can say all this."""
-    if any(_says_of_objects(one) for one in (description, *description.members)):
-        return 3
-    return 2 if description.members else 1
-
-
-def _says_of_objects(description: Description) -> bool:
-    return any(part.objects is not None for part in _parts_with_objects(description).values())
-
-
-def _parts_with_objects(description: Description) -> dict[str, Labels | Plan | Fingerprint]:
-    return {"labels": description.labels, "plan": description.plan, "fingerprint": description.fingerprint}
-
-
-def _unsaid(description: Description) -> dict[str, Any]:
-    """What is left out of a file. Readers of an earlier format know no members and no objects: they are not told that
-    there are none.
-    """
-    left_out: dict[str, Any] = {
-        name: {"objects"} for name, part in _parts_with_objects(description).items() if part.objects is None
-    }
-    members = {n: _unsaid(member) for n, member in enumerate(description.members)}
-    return {**left_out, "members": members or True}
 
 
 def _refuse_strangers(path: Path) -> None:

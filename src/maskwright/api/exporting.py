@@ -1,6 +1,6 @@
 """Exporting: a model as a file that other programs run, with a certificate of what it was seen to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def export(
     images: int = 16,
     tolerance: float | None = None,
     int8: bool = False,
+    said: Mapping[str, str] | None = None,
     overwrite: bool = False,
     watch: Watch | None = None,
 ) -> Certificate:
@@ -36,6 +37,7 @@ def export(
     its validation images are compared; without any, the golden sample alone.
     tolerance: the largest difference of a probability, default 1e-3; with int8 the mean IoU that may be lost, 0.005.
     int8: compute in 8-bit integers, their ranges fitted to training images of `data`.
+    said: what only you can say, e.g. {"author": "Ada Lovelace", "licence": "CC-BY-4.0"}; bioimageio asks for both.
 
     Raises:
         ModelFileError: it is no model of ours.
@@ -68,7 +70,7 @@ def export(
         )
     return made(
         opened, to, target, ensemble.golden_image(model), cases,
-        options=Options(model, calibration), tolerance=tolerance, notes=notes,
+        options=Options(model, calibration, said or {}), tolerance=tolerance, notes=notes,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from maskwright.plan import Plan
 from maskwright.records import sync_folder
 from maskwright.training import checkpoint, tracking
 from maskwright.training.callbacks import Callback
+from maskwright.training.familiarity import familiar
 from maskwright.training.job import Outcome
 from maskwright.training.loop import fit
 from maskwright.training.prepare import description, golden, prepare
@@ -150,6 +151,7 @@ def _written(
     about = description(folder, seen.samples, seen.fingerprint, decided, outcome)
     _keep_model(folder, outcome, about, sample)
     predictor = Predictor(folder / "model.safetensors", device=decided.device.name)
+    about = about.model_copy(update={"familiar": familiar(predictor.network, decided, seen.samples)})
     scores = None
     data_pictures(seen.samples, folder / "pictures" / "data")
     if part := seen.samples.part("val"):
@@ -159,8 +161,8 @@ def _written(
             metrics=decided.metrics, watch=gallery.watch, progress=telling(watch, "evaluating"),
         )  # fmt: skip
         keep_scores(folder, scores, gallery)
-        described = about.model_copy(update={"scores": {"val": brief(scores)}})
-        _keep_model(folder, outcome, described, sample)
+        about = about.model_copy(update={"scores": {"val": brief(scores)}})
+    _keep_model(folder, outcome, about, sample)
     write_report(folder)
     return scores
 

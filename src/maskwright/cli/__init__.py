@@ -15,6 +15,8 @@ from maskwright.cli import (
     inspect,
     plan,
     predict,
+    pull,
+    push,
     recipes,
     report,
     samples,
@@ -32,7 +34,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (train, tune, predict, evaluate, ensemble, export, inspect, plan, recipes, show, report, samples, demo):
+for verb in (
+    train, tune, predict, evaluate, ensemble, export, push, pull, inspect, plan, recipes, show, report, samples, demo,
+):  # fmt: skip
     name = verb.__name__.rsplit(".", 1)[-1]
     app.command(name)(getattr(verb, name))
 app.add_typer(datasets.app, name="datasets")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import console, errors, watching
+from maskwright.cli.options import settings_of
 
 
 def export(
@@ -27,6 +28,12 @@ def export(
         ),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Compute in 8-bit integers, fitted to training images.")] = False,
+    said: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--say", help="KEY=TEXT that only you know, e.g. author='Ada Lovelace'; repeatable.", show_default=False
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over a file that is there already.")] = False,
     every: Annotated[bool, typer.Option("--list", help="List what can be written, and end.")] = False,
 ) -> None:
@@ -52,6 +59,7 @@ def export(
                 images=images,
                 tolerance=tolerance,
                 int8=int8,
+                said=settings_of(said),
                 overwrite=overwrite,
                 watch=watch,
             )

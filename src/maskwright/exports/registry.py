@@ -1,7 +1,7 @@
 """The open list of exports, and what each of them is."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
@@ -23,6 +23,8 @@ class Options:
     """The model file that is exported."""
     calibration: Sequence[NDArray[Any]] = ()
     """Images H W C as stored, to fit the ranges of 8-bit integers to; none: the export computes in float32."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """What only its maker can say, by name: author, licence …; of those, each export takes what it knows."""
 
 
 class Export(Protocol):

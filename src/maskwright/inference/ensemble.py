@@ -22,7 +22,6 @@ from maskwright.anysize import as_probabilities, enlarged_rows, image_logits
 from maskwright.errors import DataError, ModelFileError, SettingError
 from maskwright.modelfile import TOLERANCE, Description, Model
 
-VERSION: Final = 2
 PARTS: Final = ("train", "val", "test")
 
 
@@ -158,7 +157,6 @@ def _described(members: Sequence[Description]) -> Description:
     split = {part: tuple(dict.fromkeys(c for m in members for c in m.split.get(part, ()))) for part in PARTS}
     return first.model_copy(
         update={
-            "version": VERSION,
             "maskwright": __version__,
             "scores": {},
             "provenance": {
@@ -167,6 +165,7 @@ def _described(members: Sequence[Description]) -> Description:
                 "members": len(members),
             },
             "split": split,
+            "familiar": None,  # each member has its own
             "members": tuple(members),
         }
     )
