@@ -137,26 +137,6 @@ def test_what_the_training_images_looked_like_comes_back(tmp_path, weights, gold
     assert describe(path).to_json() == said.to_json()
 
 
-def test_a_reader_that_knows_nothing_of_familiar_images_finds_the_description_it_knows(tmp_path, weights, golden):
-    plain = modelfile.save(tmp_path / "plain.safetensors", weights, described(), golden)
-    said = modelfile.save(
-        tmp_path / "said.safetensors", weights, described().model_copy(update={"familiar": familiar()}), golden
-    )
-
-    first, second = (parts_of(path)[0]["__metadata__"][modelfile.KEY] for path in (plain, said))
-    assert first == second
-    assert "familiar" not in first
-
-
-@pytest.mark.parametrize("text", ["{", "[1]", '[{"images": 1}]', "[null, null]", "7"])
-def test_a_damaged_word_on_familiar_images_is_named(path, text):
-    header, tensors = parts_of(path)
-    header["__metadata__"][modelfile.FAMILIAR] = text
-    write_parts(path, header, tensors)
-
-    refused(path, "damaged")
-
-
 def test_the_description_comes_back(path):
     found = modelfile.load(path).description
 
@@ -387,18 +367,8 @@ def test_a_file_from_a_later_version_says_how_to_update(path):
     assert "pip install --upgrade maskwright" in text
 
 
-def test_a_file_that_says_nothing_of_objects_is_read_by_earlier_versions_and_theirs_by_this(path):
-    """Format 1 knows no objects: the file does not speak of them, and one without them is whole."""
-    values = json.loads(parts_of(path)[0]["__metadata__"][modelfile.KEY])
-
-    assert values["version"] == 1
-    assert not any("objects" in values[part] for part in ("labels", "plan", "fingerprint"))
-    about = describe(path)
-    assert (about.labels.objects, about.plan.objects, about.fingerprint.objects) == (None, None, None)
-
-
 @pytest.mark.parametrize("part", ["labels", "plan", "fingerprint"])
-def test_a_file_that_says_something_of_objects_is_of_format_3(part, tmp_path, weights, golden):
+def test_what_is_said_of_objects_comes_back(part, tmp_path, weights, golden):
     seen = Touching(masks=1, objects=4, touching=0.5, border=0.01, diameter=9.0)
     said = {"labels": LearnedObjects(kind="border"), "plan": ObjectSettings(how="distance"), "fingerprint": seen}
     about = described()
@@ -406,8 +376,28 @@ def test_a_file_that_says_something_of_objects_is_of_format_3(part, tmp_path, we
 
     found = describe(modelfile.save(tmp_path / "model.safetensors", weights, about, golden))
 
-    assert found.version == 3
     assert getattr(found, part).objects == said[part]
+
+
+def test_a_file_of_an_earlier_format_says_nothing_of_what_came_later(path):
+    header, tensors = parts_of(path)
+    values = json.loads(header["__metadata__"][modelfile.KEY])
+    assert values["version"] == modelfile.VERSION
+    for part, later in (
+        ("labels", "objects"),
+        ("plan", "objects"),
+        ("plan", "views"),
+        ("fingerprint", "objects"),
+        ("preprocess", "statistics"),
+    ):
+        del values[part][later]
+    for later in ("familiar", "members"):
+        del values[later]
+    header["__metadata__"][modelfile.KEY] = json.dumps({**values, "version": 1})
+    write_parts(path, header, tensors)
+    about = describe(path)
+    assert (about.labels.objects, about.plan.objects, about.familiar, about.members) == (None, None, None, ())
+    assert about.plan.views.count == 1
 
 
 # -------------------------------------------------------------------------------------------------------- strangers

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tifffile
 
 from maskwright.data import cache
 from maskwright.data.borders import border_weights, parted
@@ -357,3 +358,33 @@ def test_what_a_killed_builder_left_is_removed_when_it_is_old(samples_of, tmp_pa
     (place(tmp_path / "cache") / "cache.json").unlink()
     built(tmp_path / "cache", samples, made())
     assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("limit", [None, 100])
+def test_each_image_s_own_mean_and_deviation_are_kept_beside_it(limit, samples_of, tmp_path):
+    samples = samples_of(channels=3)
+    preprocess = made(channels=3, statistics="image", scale=0.7)
+
+    found = built(tmp_path / "cache", samples, preprocess, workers=1, limit=limit)
+
+    again = pickle.loads(pickle.dumps(found))
+    for i in range(len(found)):
+        pixels = found.image(i).reshape(3, -1).astype(np.float64)
+        for one in (found, again):
+            np.testing.assert_allclose(one.scaling(i), [pixels.mean(1), pixels.std(1)], rtol=1e-12)
+    assert built(tmp_path / "plain", samples, made(channels=3), workers=1).scaling(0) is None
+
+
+def test_an_image_s_own_statistics_leave_out_what_holds_no_data(paint, tmp_path):
+    image = paint.image(30, 20, dtype="float32").squeeze()
+    image[:, 12:] = -9999
+    (paint.root / "images").mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(paint.root / "images" / "a.tif", image, extratags=[(42113, 2, 0, "-9999", True)])
+    paint.write("masks/a.png", paint.mask(0, 1, size=(30, 20)))
+    samples = index(paint.root)
+    assert samples.samples[0].nodata == -9999
+
+    found = built(tmp_path / "cache", samples, made("float32", statistics="image"), workers=1)
+
+    inside = image[:, :12].astype(np.float64)
+    np.testing.assert_allclose(found.scaling(0), [[inside.mean()], [inside.std()]], rtol=1e-6)

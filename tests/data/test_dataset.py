@@ -357,3 +357,24 @@ def test_an_image_of_one_class_has_crops_anywhere():
         crops = Crops(Shelf([(100, 120)]), Sampling(crop=(16, 24), batch=1, rare=1.0), OFF, seed=0, channels=3)
         places.add(tuple(crops[step].images[0, 1:, 0, 0].tolist()))
     assert len(places) > 15
+
+
+@dataclass(frozen=True)
+class OwnShelf(Shelf):
+    """The same, and each image has a mean and a deviation of its own."""
+
+    def scaling(self, i):
+        return (float(i), 2.0 * i, 3.0), (1.0 + i, 5.0, 7.0)
+
+
+def test_crops_are_normalised_by_their_own_image_s_statistics():
+    shelf, sampling = OwnShelf([(8, 8)] * 5), Sampling(crop=(8, 8), batch=4)
+    crops = Crops(shelf, sampling, OFF, seed=0, channels=3)
+    preprocess = Preprocess(channels=3, dtype="float32", mean=(9.0,) * 3, std=(9.0,) * 3, statistics="image")
+    batch = crops[1]
+
+    images, *_ = Finish(sampling, preprocess)(batch, torch.device("cpu"))
+
+    for seen, i in zip(images, crops.images_of(1), strict=True):
+        expected = preprocess.normalise(torch.from_numpy(shelf.image(i)), shelf.scaling(i))
+        torch.testing.assert_close(seen, expected, atol=1e-5, rtol=1e-5)

@@ -187,3 +187,39 @@ def test_an_image_resized_as_labels_are_has_its_working_size_and_no_new_values()
 
     assert found.shape == (1, 10, 15)
     assert set(found.unique().tolist()) == {0, 255}
+
+
+@pytest.mark.parametrize("kind", ["bilinear", "nearest"])
+@pytest.mark.parametrize("scale", [0.3, 1.0, 1.7])
+def test_image_and_labels_have_one_size_however_they_are_resized(kind, scale):
+    preprocess = made(scale=scale, interpolation=kind)
+    image = np.zeros((40, 30, 1), np.uint8)
+    assert preprocess.resize(image).shape[1:] == preprocess.resize_labels(image[:, :, 0]).shape
+
+
+@pytest.mark.parametrize("size", [(7, 1), (5, 3), (1, 1)])
+def test_a_picture_that_becomes_one_pixel_wide_keeps_its_rows_apart(size):
+    """torch's own interpolation gives them all the first one's value."""
+    image = np.arange(size[0] * size[1], dtype=np.float32).reshape(*size, 1)
+    small = made(dtype="float32", size=(2, 1)).resize(image)
+    assert small.shape == (1, 2, 1)
+    assert (small[0, 0, 0] < small[0, 1, 0]) == (size[0] > 1)
+    assert float(small.mean()) == pytest.approx(image.mean(), rel=0.2)
+
+
+def test_images_normalised_by_their_own_have_mean_0_and_deviation_1(paint):
+    preprocess = Preprocess(channels=3, dtype="uint8", mean=(1.0,) * 3, std=(9.0,) * 3, statistics="image", scale=0.5)
+    image = paint.image(30, 40, 3)
+    seen = preprocess(image)
+    torch.testing.assert_close(seen.mean((1, 2)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen.std((1, 2), correction=0), torch.ones(3), atol=1e-5, rtol=0)
+    darker = preprocess((image // 4 * 2).astype(np.uint8)), preprocess((image // 4).astype(np.uint8))
+    torch.testing.assert_close(*darker, atol=1e-4, rtol=1e-4)
+    flat = preprocess(np.full((9, 9, 3), 7, np.uint8))
+    torch.testing.assert_close(flat, torch.zeros(3, 4, 4), atol=1e-5, rtol=0)
+
+
+def test_records_that_were_saved_before_there_were_statistics_still_load():
+    saved = made(3).plain()
+    del saved["statistics"]
+    assert Preprocess.read(saved) == made(3)

@@ -209,23 +209,13 @@ def test_members_come_back_bit_for_bit_and_an_ensemble_may_be_a_member(model_in,
     assert Predictor(path, device="cpu").description == found.description
 
 
-def test_only_a_file_of_several_models_needs_a_new_reader(model_in, tmp_path):
-    files = [model_in(0), model_in(1)]
-    assert metadata(files[0])["version"] == 1
-    assert "members" not in metadata(files[0])
-    path = api.ensemble(files, tmp_path / "both.safetensors")
-    assert metadata(path)["version"] == 2
+def test_a_file_of_several_models_is_no_file_of_one(model_in, tmp_path):
+    path = api.ensemble([model_in(0), model_in(1)], tmp_path / "both.safetensors")
     with pytest.raises(ModelFileError, match="holds 2 models"):
         modelfile.load(path)
     predictor = api.load(path, device="cpu")
     with pytest.raises(SettingError, match="2 models"):
         predictor.logits(noise(20, 20, 1))
-
-
-def metadata(path):
-    data = path.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(json.loads(data[8 : 8 + length])["__metadata__"][modelfile.KEY])
 
 
 @pytest.mark.parametrize(

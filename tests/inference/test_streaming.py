@@ -381,3 +381,42 @@ def test_the_plan_s_views_travel_with_the_model():
     expected = predictor(views=views)(image, probabilities=True)
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
     assert np.abs(found.probabilities - predictor()(image, probabilities=True).probabilities).max() > 1e-3
+
+
+def test_threads_that_share_a_predictor_and_stop_in_the_middle_disturb_nobody():
+    from concurrent.futures import ThreadPoolExecutor
+
+    p = mixed()
+    images = [noise(90 + 10 * n, 100, 1) for n in range(4)]
+    alone = [p(image).labels for image in images]
+
+    def streamed(image):
+        next(p.stream(image))  # and let go
+        return collected(p.stream(image), image.shape[:2], 3)[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        for labels, expected in zip(pool.map(streamed, images), alone, strict=True):
+            np.testing.assert_array_equal(labels, expected)
+
+
+def test_the_cost_says_what_goes_through_the_network():
+    views = Views(flips="both", scales=(1.0, 0.5))
+    p = predictor(tiles=Tiles(window=(96, 96), mode="exact"), views=views)
+    seen = []
+    for voice in p._voices:
+        network = voice.network
+
+        def counted(images, network=network):
+            seen.append(images[:, 0].numel())
+            return network(images)
+
+        object.__setattr__(voice, "network", counted)
+
+    cost = p.cost(203, 150)
+    p(noise(203, 150, 1))
+
+    assert cost.computed == sum(seen)
+    assert cost.wanted == 203 * 150 + round(203 * 0.5) * 75
+    assert cost.overhead == cost.computed / cost.wanted
+    assert "exact windows" in str(cost)
+    assert str(predictor().cost(512, 512)) == "one window, 0.26 million pixels computed for 0.26 wanted: 1.00 times"
