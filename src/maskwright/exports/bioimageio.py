@@ -83,8 +83,8 @@ class BioImageIO:
         @torch.inference_mode()
         def run(image_HWC: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
             seen = preprocess.to_channels(image_HWC).astype(np.float32)
-            seen = (seen - np.array(normal["mean"], np.float32)) / np.array(normal["std"], np.float32)
-            probabilities = network(torch.from_numpy(np.ascontiguousarray(np.moveaxis(seen, 2, 0)))[None])[0]
+            seen_HWC: NDArray[Any] = (seen - np.float32(normal["mean"])) / np.float32(normal["std"])
+            probabilities = network(torch.from_numpy(np.ascontiguousarray(np.moveaxis(seen_HWC, 2, 0)))[None])[0]
             return probabilities.argmax(0).to(torch.uint8).numpy(), probabilities.numpy()
 
         return run

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from maskwright.data.augment import Augment
 from maskwright.data.preprocess import Preprocess
-from maskwright.familiar.measuring import Measures, measure
+from maskwright.familiar.measuring import Floats, Measures, measure
 from maskwright.familiar.record import Familiar, Neighbours
 from maskwright.files import Scene
 from maskwright.files.stored import Header
@@ -109,8 +109,8 @@ class _Relit:
 
 def _neighbours(kind: str, known: Sequence[_Seen], held_out: Sequence[_Seen]) -> Neighbours:
     points_ND = np.array([getattr(seen.measures, kind) for seen in known])
-    others = [(getattr(seen.measures, kind), None) for seen in held_out]
-    relit = [*enumerate(known), *((None, seen) for seen in held_out)]
+    others: list[tuple[Floats, int | None]] = [(getattr(seen.measures, kind), None) for seen in held_out]
+    relit: list[tuple[int | None, _Seen]] = [*enumerate(known), *((None, seen) for seen in held_out)]
     others += [(getattr(seen.relit, kind), i) for i, seen in relit if seen.relit is not None]
     # Values and octaves have units; features are of any size.
     floor = FLOOR * max(float(points_ND.std()), 1e-6) if kind == "content" else FLOOR

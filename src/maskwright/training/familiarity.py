@@ -18,8 +18,11 @@ def familiar(network: UNet, decided: Plan, samples: Samples) -> Familiar | None:
         ReadError: an image is gone.
     """
     train, val = samples.part("train"), samples.part("val")
-    parts = ([part[i] for i in some(len(part), most)] for part, most in ((train, TRAINED_ON), (val, HELD_OUT)))
-    return learn(network, decided.preprocess, *(_scenes(samples, part) for part in parts), decided.augment)
+    trained_on, held_out = (
+        _scenes(samples, [part[i] for i in some(len(part), most)])
+        for part, most in ((train, TRAINED_ON), (val, HELD_OUT))
+    )
+    return learn(network, decided.preprocess, trained_on, held_out, decided.augment)
 
 
 def _scenes(samples: Samples, part: Sequence[Sample]) -> Iterator[ArrayScene]:
