@@ -16,8 +16,10 @@ from maskwright.data.preprocess import Preprocess
 from maskwright.errors import DataError, SettingError
 from maskwright.files import read_image, read_mask
 from maskwright.inference import many
+from maskwright.inference.apart import apart
+from maskwright.inference.inputs import expanded
 from maskwright.inference.many import write_all
-from maskwright.inference.one import Asked, StoppedError, apart
+from maskwright.inference.one import Asked, StoppedError
 from maskwright.inference.outputs import wanted
 from maskwright.inference.predictor import Predictor
 from maskwright.model import UNet
@@ -59,7 +61,7 @@ def images(tmp_path):
 
 def done(images, out, *outputs, model=None, objects=None, **options):
     asked = Asked(wanted(["mask", *outputs]), objects)
-    return list(write_all(model or predictor(), [images], out, asked, **options))
+    return list(write_all(model or predictor(), expanded([images]), out, asked, **options))
 
 
 def contents(folder):
@@ -180,7 +182,7 @@ def test_a_large_image_is_what_a_small_one_is(large, tmp_path, monkeypatch):
 
 
 def test_whoever_stops_waiting_stops_the_work(images, tmp_path):
-    found = write_all(predictor(), [images], tmp_path / "out", Asked(wanted(["mask"]), None), jobs=1)
+    found = write_all(predictor(), expanded([images]), tmp_path / "out", Asked(wanted(["mask"]), None), jobs=1)
     next(found)
     found.close()
     assert (tmp_path / "out" / "img_0.png").exists()
@@ -239,7 +241,7 @@ def test_the_work_on_an_image_is_stopped_from_outside(large, tmp_path):
     plain = predictor()
     work = many._Work(plain, tmp_path / "out", Asked(wanted(["mask"]), None), False, 1)
     work.stop.set()
-    ((target, one),) = many.targets(many.expanded([large]), tmp_path / "out").items()
+    ((target, one),) = many.targets(expanded([large]), tmp_path / "out").items()
     with pytest.raises(StoppedError):
         work.one(one, target)
     counted = Stopping(plain, None)

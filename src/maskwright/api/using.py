@@ -19,24 +19,38 @@ from maskwright.evaluation.report import write_report
 from maskwright.evaluation.scores import chosen_metrics
 from maskwright.inference import Prediction, Predictor
 from maskwright.inference import ensemble as ensembles
+from maskwright.inference.apart import apart, separation
+from maskwright.inference.inputs import expanded, windows_in
 from maskwright.inference.many import Written, write_all
-from maskwright.inference.one import Asked, apart
+from maskwright.inference.one import Asked, Guard
 from maskwright.inference.opening import Image
 from maskwright.inference.outputs import wanted
 from maskwright.inference.predictor import Source
 from maskwright.modelfile import Description
-from maskwright.tiling import Tiles
+from maskwright.regions.clean_up import CleanUp, CleanUpStep
+from maskwright.tiling import Tiles, Views
 
 
-def load(model: Source | Sequence[Source], *, device: str = "auto", tiles: Tiles | None = None) -> Predictor:
+def load(
+    model: Source | Sequence[Source],
+    *,
+    device: str = "auto",
+    tiles: Tiles | None = None,
+    views: Views | None = None,
+    runtime: str = "torch",
+) -> Predictor:
     """A predictor for a model file; call it with a file or an array. Of several files, or of a file that holds several
     models, it gives the mean of their probabilities.
 
+    tiles, views: how large images are cut, and in which ways each is looked at; None: as the model's plan says.
+    runtime: what computes it, see `maskwright.runtimes`; `auto`: the fastest that is installed, measured once.
+
     Raises:
         ModelFileError: it is no model of ours, is damaged, or comes from a later version.
-        SettingError: several do not fit together: channels, kind of value and classes must be the same.
+        SettingError: several do not fit together: channels, kind of value and classes must be the same; or the runtime
+            is not there.
     """
-    return Predictor(model, device=device, tiles=tiles)
+    return Predictor(model, device=device, tiles=tiles, views=views, runtime=runtime)
 
 
 def ensemble(models: Sequence[str | Path], out: str | Path) -> Path:
@@ -66,9 +80,13 @@ def predict_files(
     *,
     outputs: Sequence[str] = (),
     objects: str | ObjectSettings | None = None,
+    clean_up: Sequence[str] | CleanUp = (),
+    views: Views | None = None,
+    guard: Guard = "warn",
     overwrite: bool = False,
     jobs: int | None = None,
     device: str = "auto",
+    runtime: str = "auto",
 ) -> Iterator[Written]:
     """Predict files, folders and patterns: `OUT/STEM.png` of each, in its own size and the training masks' values.
 
@@ -80,17 +98,28 @@ def predict_files(
     outputs: what else is to be written, as `overlay` or `probabilities=uint8`; see `maskwright predict --outputs`.
     objects: how objects that touch are taken apart for outputs of objects: border, centre, distance or none; None: as
         the model was trained.
+    clean_up: what is mended in the labels, in this order, as `drop_specks:smaller_than=50`; see `regions.clean_up`.
+    views: in which ways each image is looked at, where that is not the model's plan's; None: as the plan says.
+    guard: warn: images unlike those of the training are told; strict: they are refused; off: nobody looks.
     overwrite: do all anew, and write over what is there already.
     jobs: images that are worked on at a time; None: as many as there are cores.
+    runtime: what computes the networks; auto: the fastest that is installed, if the job is long enough to measure.
 
     Raises:
         DataError: an input matches nothing, two would be called the same, a file is there already, or the disk is full.
         SettingError: there is no such output; or the model has learned no borders or centres.
     """
-    predictor = model if isinstance(model, Predictor) else load(model, device=device)
+    found = expanded(inputs)
+    if isinstance(model, Predictor):
+        predictor = model
+    else:
+        predictor = Predictor(model, device=device, views=views, runtime=runtime, work=windows_in(found))
+    about = predictor.description
     texts = outputs if any(text.partition("=")[0].strip() == "mask" for text in outputs) else ["mask", *outputs]
-    asked = Asked(wanted(texts), apart(predictor.description, objects))
-    return write_all(predictor, inputs, Path(out), asked, overwrite=overwrite, jobs=jobs)
+    mending = clean_up if isinstance(clean_up, CleanUp) else CleanUp(steps=tuple(map(CleanUpStep.parse, clean_up)))
+    mending.demand_fit(about.labels.names, about.labels.background)
+    asked = Asked(wanted(texts), apart(about, objects), mending, guard)
+    return write_all(predictor, found, Path(out), asked, overwrite=overwrite, jobs=jobs)
 
 
 def evaluate(
@@ -123,7 +152,7 @@ def evaluate(
     wanted = metrics or predictor.description.plan.metrics
     scores = score(
         predictor, samples, part, split,
-        metrics=wanted, watch=gallery.watch, progress=telling(watch, "evaluating"),
+        metrics=wanted, separate=separation(predictor.description), watch=gallery.watch, progress=telling(watch, "evaluating"),
     )  # fmt: skip
     of_the_run = {content for contents in predictor.description.split.values() for content in contents}
     if run is not None and all(s.content in of_the_run for s in part):

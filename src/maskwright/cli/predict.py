@@ -11,11 +11,13 @@ from rich.markup import escape
 
 from maskwright.cli.console import console, duration, errors
 from maskwright.cli.options import Device
+from maskwright.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskwright.api import Written
+    from maskwright.tiling import Views
 
 
 def _list(wanted: bool) -> None:
@@ -62,6 +64,34 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    clean_up: Annotated[
+        list[str],
+        typer.Option(
+            help="Mend the labels first, e.g. drop_specks:smaller_than=50, fill_holes, keep_largest, "
+            "smooth:radius=2,classes=cell; repeatable, done in this order.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006
+    flips: Annotated[
+        str | None,
+        typer.Option(help="Also look at the image flipped: horizontal, vertical or both.", show_default=False),
+    ] = None,
+    turns: Annotated[
+        str | None, typer.Option(help="Also look at it turned: half or quarter.", show_default=False)
+    ] = None,
+    scales: Annotated[
+        str | None, typer.Option(help="Look at it in these sizes, e.g. 0.75,1,1.25.", show_default=False)
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse an image that is unlike the training images; else a warning.")
+    ] = False,
+    guard: Annotated[
+        bool, typer.Option("--guard/--no-guard", help="Look whether images are like the training images.")
+    ] = True,
+    runtime: Annotated[
+        str,
+        typer.Option(help="What computes: torch, onnxruntime, openvino …; auto: the fastest here, measured once."),
+    ] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Do all anew, and write over what is there already.")
     ] = False,
@@ -81,12 +111,16 @@ def predict(
     """
     from maskwright import api
 
+    if strict and not guard:
+        raise SettingError("--strict refuses what the guard finds, so it cannot go with --no-guard.")
     started = time.monotonic()
     counts: Counter[str] = Counter()
     done: list[Written] = []
     for result in api.predict_files(
-        [model, *others], inputs, out, outputs=output, objects=objects, overwrite=overwrite, jobs=jobs, device=device
-    ):
+        [model, *others], inputs, out, outputs=output, objects=objects, clean_up=clean_up,
+        views=_views(flips, turns, scales), guard="strict" if strict else "warn" if guard else "off",
+        overwrite=overwrite, jobs=jobs, device=device, runtime=runtime,
+    ):  # fmt: skip
         done.append(replace(result, files=result.files[:1]))
         if result.error is not None:
             counts["failed"] += 1
@@ -101,6 +135,15 @@ def predict(
     _sum_up(done, counts, out, time.monotonic() - started)
     if counts["failed"]:
         raise typer.Exit(1)
+
+
+def _views(flips: str | None, turns: str | None, scales: str | None) -> "Views | None":
+    """The ways to look at images, None if none was said."""
+    from maskwright.tiling import Views
+
+    said = {"flips": flips, "turns": turns, "scales": None if scales is None else scales.split(",")}
+    given = {key: value for key, value in said.items() if value is not None}
+    return Views.read(given, "--flips, --turns, --scales") if given else None
 
 
 def _sum_up(done: "Sequence[Written]", counts: "Counter[str]", out: Path, seconds: float) -> None:

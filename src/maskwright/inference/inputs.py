@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from maskwright.errors import DataError, ReadError
-from maskwright.files import STACK_SUFFIXES, files_in, is_picture_folder, pages_in, stem, suffix_of
+from maskwright.files import STACK_SUFFIXES, files_in, head_of, is_picture_folder, pages_in, stem, suffix_of
 
 
 @dataclass(frozen=True)
@@ -79,3 +79,12 @@ def is_stack(image: Path) -> bool:
 def existing(target: Path) -> bool:
     """Whether any file or folder is called as a target and something behind it."""
     return target.parent.is_dir() and any(target.parent.glob(f"{glob.escape(target.name)}*"))
+
+
+def windows_in(images: Sequence[Input]) -> int:
+    """About how many windows of 512 × 512 pixels the images have, told by the first that opens."""
+    for one in images[:10]:
+        with suppress(ReadError):
+            header = head_of(one.image).header
+            return len(images) * -(-header.height * header.width // 512**2)
+    return len(images)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from maskwright.data.names import page_path
 from maskwright.devices import cores
 from maskwright.errors import DataError, MaskwrightError
-from maskwright.files import head_of, open_scene, origin_of, pages_in, stamp, write_mask_stack
-from maskwright.inference.inputs import Input, existing, expanded, is_stack, targets
+from maskwright.files import Scene, head_of, open_scene, origin_of, pages_in, stamp, write_mask_stack
+from maskwright.inference import guard
+from maskwright.inference.inputs import Input, existing, is_stack, targets
 from maskwright.inference.journal import Done, Journal
 from maskwright.inference.one import Asked, job_of, predicted
 from maskwright.inference.outputs import PARTS, Gathered, Output
@@ -58,14 +59,14 @@ class Written:
 
 def write_all(
     predictor: Predictor,
-    inputs: Sequence[str | Path],
+    inputs: Sequence[Input],
     out: Path,
     asked: Asked,
     *,
     overwrite: bool = False,
     jobs: int | None = None,
 ) -> Iterator[Written]:
-    """What was written of files, folders and patterns, one by one, in their order.
+    """What was written of each image, one by one, in their order.
 
     What an earlier command with the same model and settings has finished is not done again, and a large image that it
     had begun is gone on with.
@@ -73,10 +74,10 @@ def write_all(
     jobs: images that are worked on at a time, of the large ones always one; None: as many as there are cores.
 
     Raises:
-        DataError: an input matches nothing, two would be called the same, a file is there already that no such command
-            has written, or the disk is full.
+        DataError: the results of two would be called the same, a file is there already that no such command has
+            written, or the disk is full.
     """
-    found = targets(expanded(inputs), out)
+    found = targets(inputs, out)
     work = _Work(predictor, out, asked, overwrite, jobs or min(len(found), cores()))
     work.demand_room(found)
     tasks = [partial(work.one, one, target) for target, one in found.items()]
@@ -216,17 +217,31 @@ class _Work:
         """What the model says of an image, for the length of a block."""
         with ExitStack() as held:
             scene = held.enter_context(open_scene(one.image, page))
+            name = one.image.name if page is None else f"{one.image.name}, page {page}"
+            self._look(scene, name, made)
             height, width = scene.header.height, scene.header.width
             folder = None
             if self.asked.bytes_of(height * width, self.predictor.description.labels) > IN_MEMORY:
                 folder = target.with_name(f".{target.name}.working")
                 held.enter_context(self._alone())
             work = held.enter_context(Working(folder, f"{self.job} {stamp(one.image)} {page}"))
-            name = one.image.name if page is None else f"{one.image.name}, page {page}"
             yield predicted(self.predictor, scene, origin_of(scene, one.image, page), name, self.asked, work, self.stop)
             cost = self.predictor.cost(height, width)
             made.pixels += height * width
             made.wanted, made.computed = made.wanted + cost.wanted, made.computed + cost.computed
+
+    def _look(self, scene: Scene, name: str, made: _Made) -> None:
+        """Note in what an image is unlike the training images.
+
+        Raises:
+            DataError: it is in something, and that is not allowed.
+        """
+        if self.asked.guard == "off":
+            return
+        found = guard.check(self.predictor.members, scene)
+        if self.asked.guard == "strict":
+            guard.demand_familiar(name, found)
+        made.warnings += guard.lines(name, found)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -5,23 +5,32 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+import numpy as np
 
 from maskwright._version import __version__
 from maskwright.data.labels import Labels
-from maskwright.data.learned_objects import OFF, ObjectSettings
-from maskwright.errors import SettingError
+from maskwright.data.learned_objects import ObjectSettings
 from maskwright.files import Origin, Plane, Scene
+from maskwright.inference.apart import objects_in
 from maskwright.inference.outputs import Output
-from maskwright.inference.outputs.registry import OBJECTS, PROBABILITIES
+from maskwright.inference.outputs.registry import OBJECTS, PROBABILITIES, THINGS
 from maskwright.inference.predictor import Predictor
 from maskwright.inference.result import Result
 from maskwright.inference.working import Working
-from maskwright.modelfile import Description
-from maskwright.regions import Objects, Separation, separate
+from maskwright.regions.clean_up import CleanUp
+from maskwright.regions.scratch import bands
 
 EVERY: Final = 10.0
 """Seconds after which what is predicted of a large image is marked as done."""
+
+
+Guard = Literal["warn", "strict", "off"]
+"""Whether images unlike the training images are told, refused, or not looked at."""
+
+
+NOTHING: Final = CleanUp()
 
 
 class StoppedError(Exception):
@@ -36,46 +45,35 @@ class Asked:
     """By the names they are asked for by."""
     objects: ObjectSettings | None
     """How objects that touch are taken apart; None: connected pieces are objects."""
+    clean_up: CleanUp = NOTHING
+    """What is mended in the labels before anything else is made of them."""
+    guard: Guard = "warn"
+    """What is done about an image that is unlike the training images."""
 
     def bytes_of(self, pixels: int, classes: Labels) -> int:
         """Bytes of the planes of an image."""
-        return pixels * (1 + 4 * classes.count * self.needs(PROBABILITIES) + 4 * self.needs(OBJECTS))
+        return pixels * (1 + 4 * classes.count * self.needs(PROBABILITIES) + 4 * self.with_objects)
+
+    @property
+    def with_objects(self) -> bool:
+        """Whether objects are looked for: where they are asked for, or are to come apart in what shows them."""
+        return self.needs(OBJECTS) or (self.objects is not None and self.needs(THINGS))
 
     def needs(self, what: str) -> bool:
         """Whether any output is written from objects, or from probabilities."""
         return any(what in output.needs for output in self.outputs.values())
 
 
-def apart(description: Description, objects: str | ObjectSettings | None) -> ObjectSettings | None:
-    """How objects are taken apart: as asked for; None: as the model's plan says.
-
-    Raises:
-        SettingError: it is unknown, or the model has not learned what it needs.
-    """
-    planned = description.plan.objects
-    if objects is None or objects == OFF:
-        return None if objects else planned
-    asked = ObjectSettings.read({"how": objects}, "--objects") if isinstance(objects, str) else objects
-    learned = description.labels.objects
-    if asked.learned is not None and (learned is None or learned.kind != asked.how):
-        has = f"it has learned {learned.name}s" if learned else "it has learned nothing of objects"
-        raise SettingError(
-            f"The model cannot take objects apart by their {asked.how}: {has}. Train one with --objects {asked.how}, "
-            "or predict with --objects distance, which needs nothing learned."
-        )
-    return asked
-
-
 def job_of(predictor: Predictor, asked: Asked) -> str:
     """Hash of all that what is said of an image hangs on, but the image."""
-    found = hashlib.sha256(f"{__version__} {predictor.runtime} {predictor.device.name}".encode())
+    found = hashlib.sha256(f"{__version__} {[p.name for p in predictor.prepared]} {predictor.device.name}".encode())
     for voice in predictor.voices:
         found.update(f"{(voice.record, voice.preprocess, voice.tiles, voice.ways, voice.weight)!r}".encode())
     for member in predictor.members:
         for name, tensor in sorted(member.network.state_dict().items()):
             found.update(name.encode())
             found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    found.update(f"{(predictor.description.labels, asked.objects)!r}".encode())
+    found.update(f"{(predictor.description.labels, asked.objects, asked.clean_up)!r}".encode())
     return found.hexdigest()
 
 
@@ -97,8 +95,12 @@ def predicted(
         shares = tuple(work.plane(f"probabilities-{k}", size, "float32") for k in range(classes.count))
     if work.row < size[0]:
         _fill(predictor, scene, marked, shares, work, stop)
-    labels = _plain(marked, classes, work) if classes.learned is not None else marked
-    objects = _objects(marked, classes, asked.objects, work) if asked.needs(OBJECTS) else None
+    labels = _mended(marked, classes, asked.clean_up, work)
+    objects = None
+    if asked.with_objects:
+        by_class = asked.objects is not None and asked.objects.learned is not None
+        of = _marked_again(labels, marked, classes, work) if by_class else labels
+        objects = objects_in(of, classes, asked.objects, work.scratch)
     return Result(name, scene, origin, classes, labels, shares, objects, work.scratch)
 
 
@@ -125,21 +127,22 @@ def _fill(
             raise StoppedError
 
 
-def _plain(marked: Plane, classes: Labels, work: Working) -> Plane:
-    """The labels of the classes alone."""
+def _mended(marked: Plane, classes: Labels, clean_up: CleanUp, work: Working) -> Plane:
+    """The labels of the classes alone, cleaned up."""
+    if classes.learned is None and not clean_up.steps:
+        return marked
     labels = work.scratch(marked.shape, "uint8")
-    height, width = marked.shape
-    step = max(1, 2**22 // width)
-    for top in range(0, height, step):
-        window = slice(top, min(height, top + step)), slice(0, width)
-        labels.write(*window, classes.of_classes(marked.read(*window)))
+    for rows, columns in bands(marked.shape):
+        labels.write(rows, columns, classes.of_classes(marked.read(rows, columns)))
+    clean_up.apply(labels, classes.names, classes.background, work.scratch)
     return labels
 
 
-def _objects(marked: Plane, classes: Labels, settings: ObjectSettings | None, work: Working) -> Objects:
-    wanted = [label for label in range(classes.count) if label != classes.background]
-    if settings is None:
-        return separate(marked, classes=wanted, scratch=work.scratch)
-    how = Separation(how=settings.how, smallest=max(1, settings.smallest))
-    of = () if classes.foreground is None or settings.learned is None else (classes.foreground,)
-    return separate(marked, classes=wanted, settings=how, learned=classes.learned, of=of, scratch=work.scratch)
+def _marked_again(labels: Plane, marked: Plane, classes: Labels, work: Working) -> Plane:
+    """Labels that were cleaned up, with what was learned of objects where it is still foreground."""
+    again = work.scratch(labels.shape, "uint8")
+    for rows, columns in bands(labels.shape):
+        mended_hw, marked_hw = labels.read(rows, columns), marked.read(rows, columns)
+        learned_hw = (marked_hw == classes.learned) & (mended_hw == classes.foreground)
+        again.write(rows, columns, np.where(learned_hw, marked_hw, mended_hw))
+    return again

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from maskwright.anysize import image_logits
 from maskwright.data.labels import Labels
-from maskwright.devices import DeviceSettings, choose, lay_channels_last
+from maskwright.devices import DeviceSettings, choose
 from maskwright.errors import SettingError
 from maskwright.files import Scene
 from maskwright.inference import ensemble, streaming
@@ -22,6 +22,7 @@ from maskwright.inference.opening import Image, decoded, opened
 from maskwright.inference.streaming import Band, Voice
 from maskwright.model import UNet
 from maskwright.modelfile import Model
+from maskwright.runtimes import Prepared, prepare
 from maskwright.tiling import Cost, Network, Tiles, Views
 
 
@@ -53,7 +54,8 @@ class Predictor:
     share one.
 
     views: the ways in which each image is looked at; None: those of each model's plan.
-    runtime: what computes the networks.
+    runtime: what computes the networks, `torch`, `onnxruntime` …; `auto`: what is measured to be the fastest here.
+    work: windows that are to be predicted in all, if that is known: a short job is not worth measuring for.
 
     >>> predictor = Predictor("runs/cells/model.safetensors")  # doctest: +SKIP
     >>> prediction = predictor("photo.png")  # doctest: +SKIP
@@ -67,20 +69,17 @@ class Predictor:
         tiles: Tiles | None = None,
         views: Views | None = None,
         runtime: str = "torch",
+        work: int | None = None,
     ):
         self.device: DeviceSettings = choose(device)
         found = _opened(model)
         self.members = [member.to(self.device.name) for member in found.members]
         self.description = found.description
         self.tiles = tiles or self.description.plan.tiles
-        self.runtime = runtime
-        for member in self.members:
-            # In prediction it pays on every device measured; see EXPERIMENTS.md.
-            lay_channels_last(member.network.eval())
-        self._networks = [_prepared(member, runtime) for member in self.members]
+        self.prepared = tuple(_prepared(member, runtime, self.device, tiles, work) for member in self.members)
         self.voices = [
             voice
-            for member, network in zip(self.members, self._networks, strict=True)
+            for member, network in zip(self.members, self.prepared, strict=True)
             for voice in _voices(member, network, tiles, views, 1 / len(self.members))
         ]
 
@@ -202,15 +201,12 @@ def _voices(member: Model, network: Network, tiles: Tiles | None, views: Views |
     ]
 
 
-def _prepared(member: Model, runtime: str) -> Network:
-    """What computes a member: a function from images B C h w to logits B K h' w', whose size fits the network.
-
-    Raises:
-        SettingError: there is no such runtime.
-    """
-    if runtime != "torch":
-        raise SettingError(f"There is no runtime {runtime!r}. There is: torch.")
-    return member.network.logits
+def _prepared(member: Model, runtime: str, device: DeviceSettings, tiles: Tiles | None, work: int | None) -> Prepared:
+    """What computes a member: a function from images B C h w to logits B K h' w', whose size fits the network."""
+    tiles = tiles or member.description.plan.tiles
+    # In full precision: a mask should not hang on the device it was made on.
+    full = device.model_copy(update={"precision": "32-true"})
+    return prepare(runtime, member.network.eval(), device=full, window=tiles.window, batch=tiles.batch, work=work)
 
 
 def _opened(model: Source | Sequence[Source]) -> Ensemble:

@@ -10,7 +10,7 @@ import numpy as np
 from maskwright.data.labels import Labels
 from maskwright.files import Origin
 from maskwright.files.annotations.coco_runs import encode_counts
-from maskwright.inference.outputs.registry import outputs, part_of
+from maskwright.inference.outputs.registry import THINGS, outputs, part_of
 from maskwright.inference.result import Result
 from maskwright.inference.things import Thing, things
 from maskwright.records import Record, replacing
@@ -26,7 +26,7 @@ class Coco(Record):
     """
 
     about: ClassVar[str] = "coco.json of all images: polygons, or run lengths (runs); pycocotools, CVAT, FiftyOne"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({THINGS})
     file: ClassVar[str] = "coco.json"
 
     outline: Literal["polygons", "runs"] = "polygons"

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from maskwright.errors import SettingError
 from maskwright.files import Origin
-from maskwright.inference.outputs.registry import beside, outputs
+from maskwright.inference.outputs.registry import THINGS, beside, outputs
 from maskwright.inference.result import Result
 from maskwright.inference.things import Thing, things
 from maskwright.records import Record, replacing
@@ -34,7 +34,7 @@ class GeoJson(Record):
     about: ClassVar[str] = (
         "STEM.geojson: contours, in map coordinates where known, else pixels; QGIS, GeoPandas, QuPath"
     )
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({THINGS})
 
     coordinates: Literal["map", "wgs84", "pixels"] = "map"
     simplify: float | None = Field(None, gt=0, lt=1000)

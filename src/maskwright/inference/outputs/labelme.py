@@ -12,7 +12,7 @@ from pydantic import Field
 
 from maskwright.errors import SettingError
 from maskwright.files import LARGEST_PNG, Origin
-from maskwright.inference.outputs.registry import beside, outputs
+from maskwright.inference.outputs.registry import THINGS, beside, outputs
 from maskwright.inference.result import Result
 from maskwright.inference.things import Thing, things
 from maskwright.records import Record, replacing
@@ -31,7 +31,7 @@ class Labelme(Record):
     """
 
     about: ClassVar[str] = "STEM.json: polygons to correct by hand; labelme, X-AnyLabeling"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({THINGS})
 
     simplify: float | None = Field(None, gt=0, lt=1000)
     """How far a contour may move, in pixels, to have fewer corners; neighbours may then overlap. None: exact."""

@@ -8,8 +8,8 @@ from maskwright.files import Origin
 from maskwright.inference.result import Result
 from maskwright.registry import Registry
 
-PROBABILITIES, OBJECTS = "probabilities", "objects"
-"""What a result may hold besides labels."""
+PROBABILITIES, OBJECTS, THINGS = "probabilities", "objects", "things"
+"""What a result may hold besides labels; things are objects where these come apart, and pieces of classes elsewhere."""
 
 
 class Output(Protocol):
@@ -20,7 +20,7 @@ class Output(Protocol):
 
     @property
     def needs(self) -> frozenset[str]:
-        """Of `probabilities` and `objects`, those that it is written from."""
+        """Of `probabilities`, `objects` and `things`, those that it is written from."""
 
     def path(self, origin: Origin, target: Path) -> Path:
         """The file that `write` will write for such an image; `target` is OUT/STEM without a suffix."""

@@ -1,0 +1,68 @@
+"""Objects that touch come apart in what a model says, as its plan has it or as is asked for."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskwright.data.labels import Labels
+from maskwright.data.learned_objects import OFF, ObjectSettings
+from maskwright.errors import SettingError
+from maskwright.files import MemoryPlane, Plane
+from maskwright.inference.predictor import Prediction
+from maskwright.modelfile import Description
+from maskwright.regions import Objects, Separation, separate
+from maskwright.regions.scratch import Scratch, in_memory
+
+
+def apart(description: Description, objects: str | ObjectSettings | None) -> ObjectSettings | None:
+    """How objects are taken apart: as asked for; None: as the model's plan says.
+
+    Raises:
+        SettingError: it is unknown, or the model has not learned what it needs.
+    """
+    planned = description.plan.objects
+    if objects is None or objects == OFF:
+        return None if objects else planned
+    asked = ObjectSettings.read({"how": objects}, "--objects") if isinstance(objects, str) else objects
+    learned = description.labels.objects
+    if asked.learned is not None and (learned is None or learned.kind != asked.how):
+        has = f"it has learned {learned.name}s" if learned else "it has learned nothing of objects"
+        raise SettingError(
+            f"The model cannot take objects apart by their {asked.how}: {has}. Train one with --objects {asked.how}, "
+            "or predict with --objects distance, which needs nothing learned."
+        )
+    return asked
+
+
+def objects_in(
+    marked: Plane, classes: Labels, settings: ObjectSettings | None, scratch: Scratch = in_memory
+) -> Objects:
+    """The objects in a plane of labels, H W uint8.
+
+    marked: where settings take them apart by what was learned of them, that is still in the plane.
+    settings: None: connected pieces are objects.
+    """
+    wanted = [label for label in range(classes.count) if label != classes.background]
+    if settings is None:
+        return separate(marked, classes=wanted, scratch=scratch)
+    how = Separation(how=settings.how, smallest=settings.smallest)
+    of = () if classes.foreground is None or settings.learned is None else (classes.foreground,)
+    return separate(marked, classes=wanted, settings=how, learned=classes.learned, of=of, scratch=scratch)
+
+
+def separation(description: Description) -> Callable[[Prediction], NDArray[np.int32]] | None:
+    """What gives the objects of a prediction by number, H W; None where the model's plan does not take them apart."""
+    settings, classes = description.plan.objects, description.labels
+    if settings is None:
+        return None
+
+    def objects(prediction: Prediction) -> NDArray[np.int32]:
+        by_class = settings.learned is not None and prediction.marked is not None
+        labels_HW = prediction.marked if by_class else prediction.labels
+        assert labels_HW is not None, "there are labels"
+        found = objects_in(MemoryPlane(labels_HW), classes, settings)
+        height, width = labels_HW.shape
+        return np.asarray(found.ids.read(slice(0, height), slice(0, width)), np.int32)
+
+    return objects
