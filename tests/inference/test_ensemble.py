@@ -1,6 +1,5 @@
 """Several models as one: the mean of their probabilities, in memory and in one file."""
 
-import gc
 import json
 import struct
 
@@ -19,7 +18,7 @@ from maskwright.inference import Predictor, ensemble
 from maskwright.model import UNet
 from maskwright.modelfile import Description
 from maskwright.plan import decide
-from maskwright.tiling import Tiles
+from maskwright.tiling import Shelf, Tiles
 
 NAMES = ("ground", "cell", "edge")
 
@@ -171,6 +170,28 @@ def test_members_take_each_its_own_tiles(model_in):
     whole = Predictor(files, device="cpu", tiles=Tiles(window=(512, 512)))(image, probabilities=True)
     tiled = Predictor(files, device="cpu", tiles=Tiles(window=(96, 96), mode="exact"))(image, probabilities=True)
     np.testing.assert_allclose(tiled.probabilities, whole.probabilities, atol=1e-5)
+
+
+def test_what_members_keep_for_each_other_does_not_grow_with_the_image(model_in, monkeypatch):
+    """A row of windows or two of each, however high the image is."""
+    predictor = Predictor(
+        [model_in(n, scale=1 - n / 4) for n in range(3)], device="cpu", tiles=Tiles(window=(128, 128))
+    )
+    held: list[int] = []
+    put = Shelf.put
+
+    def counted(shelf, *given):
+        put(shelf, *given)
+        held.append(shelf._held)
+
+    monkeypatch.setattr(Shelf, "put", counted)
+    most = []
+    for height in (500, 1500):
+        held.clear()
+        for _ in predictor.stream(noise(height, 40)):
+            pass
+        most.append(max(held))
+    assert most[0] == most[1] <= 3 * 40 * 4 * 2 * 128 / 0.5
 
 
 def test_members_come_back_bit_for_bit_and_an_ensemble_may_be_a_member(model_in, tmp_path):

@@ -17,7 +17,6 @@ from maskwright.tiling import (
     exact_windows,
     gaussian,
     logits_of,
-    mirrored,
     plan_windows,
     smallest_window,
 )
@@ -289,20 +288,6 @@ def test_the_gaussian_is_even_positive_and_highest_in_the_middle(size):
     assert (weight >= 1e-6 * 0.999).all()
     torch.testing.assert_close(weight, weight.flip(0, 1))
     assert weight.max() == weight[(size[0] - 1) // 2, (size[1] - 1) // 2]
-
-
-@given(
-    size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
-    before=st.tuples(st.integers(0, 30), st.integers(0, 30)),
-    after=st.tuples(st.integers(0, 30), st.integers(0, 30)),
-)
-def test_mirrored_is_numpy_s_reflection(size, before, after):
-    image = torch.arange(2.0 * size[0] * size[1]).reshape(2, *size)
-
-    found = mirrored(image, before, after)
-
-    expected = np.pad(image.numpy(), [(0, 0), *zip(before, after, strict=True)], mode="reflect")
-    np.testing.assert_array_equal(found.numpy(), expected)
 
 
 @given(size=st.integers(1, 9), start=st.integers(-40, 40), length=st.integers(0, 40))

@@ -152,7 +152,8 @@ def evaluate(
     wanted = metrics or predictor.description.plan.metrics
     scores = score(
         predictor, samples, part, split,
-        metrics=wanted, separate=separation(predictor.description), watch=gallery.watch, progress=telling(watch, "evaluating"),
+        metrics=wanted, separate=separation(predictor.description), watch=gallery.watch,
+        progress=telling(watch, "evaluating"),
     )  # fmt: skip
     of_the_run = {content for contents in predictor.description.split.values() for content in contents}
     if run is not None and all(s.content in of_the_run for s in part):

@@ -11,7 +11,6 @@ from maskwright.tiling.bands import (
     gaussian,
     logits_of,
 )
-from maskwright.tiling.borders import mirrored
 from maskwright.tiling.shelf import Shelf
 from maskwright.tiling.views import View, Views, probabilities_of, seen_from_all_sides
 from maskwright.tiling.windows import (
@@ -46,7 +45,6 @@ __all__ = [
     "first_input_row",
     "gaussian",
     "logits_of",
-    "mirrored",
     "plan_windows",
     "probabilities_of",
     "seen_from_all_sides",
