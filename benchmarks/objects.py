@@ -3,8 +3,8 @@
     python benchmarks/objects.py --steps 300 --ways none border centre --seeds 0
 
 Every network has the same widths and takes the same steps on the same crops. Each is scored on the validation images
-that the planner sets aside, by its pieces, by distance, and by what it learned, if it learned anything. A line a run and
-a way to take it apart goes to `benchmarks/results/objects.jsonl`; with --out the models are kept there.
+that the planner sets aside, by its pieces, by distance, and by what it learned, if it learned anything. A line a run
+and a way to take it apart goes to `benchmarks/results/objects.jsonl`; with --out the models are kept there.
 """
 
 import argparse

@@ -4,12 +4,14 @@
 take longer than the trainings. A moment is counted in calls of functions, so it can be told by a seed, on any machine.
 """
 
+import importlib
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -57,12 +59,13 @@ class Zygote:
         self.process.wait()
         self.process.stdout.close()
 
-    def __call__(self, *words, until=None, limit=None):
+    def __call__(self, *words, until=None, limit=None, patched=None):
         """Run `maskwright WORDS`, killed at a moment if one is given and comes.
 
         limit: bytes that no file may exceed, as on a disk that is full.
+        patched: `module:NAME` → value, for what is large or slow otherwise.
         """
-        order = {"words": [str(word) for word in words], "said": str(self.said), "limit": limit}
+        order = {"words": [str(word) for word in words], "said": str(self.said), "limit": limit, "patched": patched}
         order["until"] = until and asdict(until)
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
@@ -101,9 +104,14 @@ def child(order, report):
     os.dup2(said, 2)
     if order["limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
+    for name, value in (order["patched"] or {}).items():
+        module, _, attribute = name.partition(":")
+        setattr(importlib.import_module(module), attribute, value)
     sys.argv = ["maskwright", *order["words"]]
     counted = [0]
-    sys.setprofile(killer(order["until"] and Moment(**order["until"]), counted))
+    look = killer(order["until"] and Moment(**order["until"]), counted)
+    threading.setprofile(look)
+    sys.setprofile(look)
     try:
         main()
     finally:

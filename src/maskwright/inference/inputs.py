@@ -9,6 +9,7 @@ from pathlib import Path
 
 from maskwright.errors import DataError, ReadError
 from maskwright.files import STACK_SUFFIXES, files_in, head_of, is_picture_folder, pages_in, stem, suffix_of
+from maskwright.records import is_half_written
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,13 @@ def is_stack(image: Path) -> bool:
 def existing(target: Path) -> bool:
     """Whether any file or folder is called as a target and something behind it."""
     return target.parent.is_dir() and any(target.parent.glob(f"{glob.escape(target.name)}*"))
+
+
+def half_written(target: Path) -> list[Path]:
+    """What a writer that was killed has left of the files that are called as a target and something behind it."""
+    if not target.parent.is_dir():
+        return []
+    return [path for path in target.parent.glob(f".{glob.escape(target.name)}.*") if is_half_written(path)]
 
 
 def windows_in(images: Sequence[Input]) -> int:

@@ -2,6 +2,7 @@
 interrupted goes on where it stopped when it is given again.
 """
 
+import shutil
 import threading
 import time
 from collections import deque
@@ -21,11 +22,12 @@ from maskwright.devices import cores
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import Scene, head_of, open_scene, origin_of, pages_in, stamp, write_mask_stack
 from maskwright.inference import guard
-from maskwright.inference.inputs import Input, existing, is_stack, targets
+from maskwright.inference.inputs import Input, existing, half_written, is_stack, targets
 from maskwright.inference.journal import Done, Journal
 from maskwright.inference.one import Asked, job_of, predicted
 from maskwright.inference.outputs import PARTS, Gathered, Output
 from maskwright.inference.outputs.mask import Mask
+from maskwright.inference.outputs.registry import part_of
 from maskwright.inference.predictor import Predictor
 from maskwright.inference.result import Result
 from maskwright.inference.working import Working
@@ -162,6 +164,7 @@ class _Work:
                     warnings=done.warnings,
                 )  # fmt: skip
             now = stamp(one.image)
+            _sweep(target)
             self._begin(one, now, self._paths(one, target))
             made = self._made(one, target, missing)
         except MaskwrightError as error:
@@ -317,3 +320,12 @@ class _Work:
 
     def _gathered(self) -> list[Gathered]:
         return [output for output in self.asked.outputs.values() if isinstance(output, Gathered)]
+
+
+def _sweep(target: Path) -> None:
+    """Remove what a killed process has left half written of an image."""
+    for path in (*half_written(target), *half_written(part_of(target, ""))):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
