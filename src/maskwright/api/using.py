@@ -82,6 +82,7 @@ def predict_files(
     objects: str | ObjectSettings | None = None,
     clean_up: Sequence[str] | CleanUp = (),
     views: Views | None = None,
+    window: int | None = None,
     guard: Guard = "warn",
     overwrite: bool = False,
     jobs: int | None = None,
@@ -100,6 +101,7 @@ def predict_files(
         the model was trained.
     clean_up: what is mended in the labels, in this order, as `drop_specks:smaller_than=50`; see `regions.clean_up`.
     views: in which ways each image is looked at, where that is not the model's plan's; None: as the plan says.
+    window: pixels a side of the windows that large images are cut into; None: as the plan says.
     guard: warn: images unlike those of the training are told; strict: they are refused; off: nobody looks.
     overwrite: do all anew, and write over what is there already.
     jobs: images that are worked on at a time; None: as many as there are cores.
@@ -113,7 +115,7 @@ def predict_files(
     if isinstance(model, Predictor):
         predictor = model
     else:
-        predictor = Predictor(model, device=device, views=views, runtime=runtime, work=windows_in(found))
+        predictor = Predictor(model, device=device, views=views, window=window, runtime=runtime, work=windows_in(found))
     about = predictor.description
     texts = outputs if any(text.partition("=")[0].strip() == "mask" for text in outputs) else ["mask", *outputs]
     mending = clean_up if isinstance(clean_up, CleanUp) else CleanUp(steps=tuple(map(CleanUpStep.parse, clean_up)))

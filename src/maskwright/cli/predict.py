@@ -82,6 +82,15 @@ def predict(
     scales: Annotated[
         str | None, typer.Option(help="Look at it in these sizes, e.g. 0.75,1,1.25.", show_default=False)
     ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels a side of the windows that large images are cut into; larger ones are faster and take more "
+            "memory. Not given: as planned.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse an image that is unlike the training images; else a warning.")
     ] = False,
@@ -118,7 +127,7 @@ def predict(
     done: list[Written] = []
     for result in api.predict_files(
         [model, *others], inputs, out, outputs=output, objects=objects, clean_up=clean_up,
-        views=_views(flips, turns, scales), guard="strict" if strict else "warn" if guard else "off",
+        views=_views(flips, turns, scales), window=window, guard="strict" if strict else "warn" if guard else "off",
         overwrite=overwrite, jobs=jobs, device=device, runtime=runtime,
     ):  # fmt: skip
         done.append(replace(result, files=result.files[:1]))

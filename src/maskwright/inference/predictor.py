@@ -53,6 +53,7 @@ class Predictor:
     """Predicts images with one model on one device, or with several: the mean of their probabilities then. Threads may
     share one.
 
+    tiles: how large images are cut; window: only how large windows are, a side; None: as each model's plan says.
     views: the ways in which each image is looked at; None: those of each model's plan.
     runtime: what computes the networks, `torch`, `onnxruntime` …; `auto`: what is measured to be the fastest here.
     work: windows that are to be predicted in all, if that is known: a short job is not worth measuring for.
@@ -68,6 +69,7 @@ class Predictor:
         device: str = "auto",
         tiles: Tiles | None = None,
         views: Views | None = None,
+        window: int | None = None,
         runtime: str = "torch",
         work: int | None = None,
     ):
@@ -75,6 +77,8 @@ class Predictor:
         found = _opened(model)
         self.members = [member.to(self.device.name) for member in found.members]
         self.description = found.description
+        if window is not None:
+            tiles = (tiles or self.description.plan.tiles).with_settings({"window": (window, window)})
         self.tiles = tiles or self.description.plan.tiles
         self.prepared = tuple(_prepared(member, runtime, self.device, tiles, work) for member in self.members)
         self.voices = [
