@@ -40,7 +40,7 @@ def test_every_output_says_what_it_is_and_is_a_record(part):
     assert "\n" not in part.about
     assert issubclass(part, Record)
     assert part.read(part().plain()) == part()
-    assert part().needs <= {"probabilities", "objects"}
+    assert part().needs <= {"probabilities", "objects", "things"}
 
 
 def test_outputs_that_are_promised_are_there():

@@ -187,7 +187,7 @@ def test_a_model_file_that_is_truncated(model):
 
 def test_a_model_file_from_a_later_version(model, monkeypatch):
     raw = model.read_bytes()
-    later = raw.replace(b'{\\"version\\":1,', b'{\\"version\\":9,')
+    later = raw.replace(b'{\\"version\\":3,', b'{\\"version\\":9,')
     assert later != raw
     model.write_bytes(later)
     with pytest.raises(ModelFileError, match="later version"):

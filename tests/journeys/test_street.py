@@ -173,7 +173,7 @@ def test_one_bad_file_does_not_stop_the_others_and_the_exit_status_says_so(home,
     predicted = command("predict", home / "run" / "model.safetensors", images, "--out", tmp_path / "masks")
     assert predicted.returncode == 1
     assert "img_03.png" in predicted.stderr
-    assert len(list((tmp_path / "masks").iterdir())) == 11
+    assert len(list((tmp_path / "masks").glob("*.png"))) == 11
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(blobs, tiny, tmp_path):
