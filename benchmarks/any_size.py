@@ -9,7 +9,8 @@ The same network for all: a U-Net of four halvings, base 16, three channels and 
 are 512×512 and overlap by half under a Gaussian; the plain loop keeps the middle of each window, and only labels. Each
 run is a process of its own. Its peak is told above what it held when the image and the network were there, with what
 it answers (labels, or logits where a tool gives no less). Agreement is with the logits of the whole image at once, on
-a picture of `--check` pixels a side. On a busy machine use `--threads 1` and look at processor seconds. A line a run is appended to `benchmarks/results/any_size.jsonl`.
+a picture of `--check` pixels a side. On a busy machine use `--threads 1` and look at processor seconds. A line a run
+is appended to `benchmarks/results/any_size.jsonl`.
 """
 
 import argparse
