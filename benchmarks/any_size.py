@@ -2,7 +2,7 @@
 
     pip install -r benchmarks/peers/requirements.txt
     python benchmarks/any_size.py memory --side 30000 --rows 2000
-    python benchmarks/any_size.py speed --side 6000 --peers ours monai plain plain-channels-last
+    python benchmarks/any_size.py speed --side 6000 --peers ours ours-onnxruntime monai plain plain-channels-last
     python benchmarks/any_size.py speed --peers nnunet --python OTHER/bin/python    # where it is installed
 
 The same network for all: a U-Net of four halvings, base 16, three channels and three classes, random weights. Windows
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,7 +32,10 @@ import torch
 
 RESULTS = Path(__file__).parent / "results" / "any_size.jsonl"
 WINDOW = 512
-PEERS = ("ours", "monai", "nnunet", "plain", "plain-channels-last")
+PEERS = (
+    "ours", "ours-onnxruntime", "ours-openvino", "ours-1024", "ours-onnxruntime-1024", "ours-openvino-1024",
+    "monai", "nnunet", "plain", "plain-channels-last",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -184,10 +188,10 @@ def agreement(about, answer, image: np.ndarray) -> dict:
     return {"check": len(image), "labels_that_differ": float((found != labels).mean())}
 
 
-def ours(about):
+def ours(about, runtime: str = "torch", window: int = WINDOW):
     from maskwright.inference import Predictor
 
-    predictor = Predictor(about, device="cpu")
+    predictor = Predictor(about, device="cpu", runtime=runtime, window=window)
     return lambda image: predictor(image).labels
 
 
@@ -245,6 +249,11 @@ PEER = {
     "ours": ours, "monai": monai, "nnunet": nnunet, "plain": plain,
     "plain-channels-last": lambda about: plain(about, channels_last=True),
 }  # fmt: skip
+for side in (WINDOW, 1024):
+    for runtime in ("torch", "onnxruntime", "openvino"):
+        PEER["-".join(["ours", *[runtime] * (runtime != "torch"), *[str(side)] * (side != WINDOW)])] = partial(
+            ours, runtime=runtime, window=side
+        )
 
 
 def memory(line: str) -> int:
