@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from maskwright.errors import DataError
-from maskwright.inference.inputs import Input, existing, expanded, is_stack, targets
+from maskwright.inference.inputs import Input, Standing, expanded, is_stack, targets
 
 
 def test_a_volume_is_a_stack_and_its_mask_has_its_name_without_both_endings(tmp_path):
@@ -45,8 +45,26 @@ def test_each_image_is_taken_once_and_two_of_a_name_are_told(tmp_path):
         expanded([tmp_path / "b*.png"])
 
 
-def test_names_with_brackets_are_no_patterns(tmp_path):
-    (tmp_path / "a[1].png").write_bytes(b"")
-    assert existing(tmp_path / "a[1]")
-    assert not existing(tmp_path / "a1")
-    assert not existing(tmp_path / "nowhere" / "a")
+def test_what_stands_in_a_folder_is_told_by_its_beginning(tmp_path):
+    for name in ("a[1].png", "b.overlay.png", "c_1.png"):
+        (tmp_path / name).write_bytes(b"")
+    standing = Standing()
+    assert [tmp_path / name in standing for name in ("a[1]", "a1", "b", "c", "c_1", "c_2")] == [
+        True, False, True, True, True, False,
+    ]  # fmt: skip
+    assert tmp_path / "nowhere" / "a" not in standing
+
+
+def test_only_what_is_left_of_the_targets_themselves_is_found(tmp_path):
+    names = (
+        ".a.0123abcd.png",
+        ".a.overlay.0123abcd.png",
+        ".b.0123abcd.png",
+        ".a.working",
+        "a.png",
+        ".a.b.0123abcd.tif",
+    )
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    found = Standing().half_written([tmp_path / "a", tmp_path / "x" / "a"])
+    assert {path.name for path in found} == {".a.0123abcd.png", ".a.overlay.0123abcd.png", ".a.b.0123abcd.tif"}

@@ -1,7 +1,8 @@
 """What a person names on the command line, as files; and where their masks go."""
 
 import glob
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
@@ -77,16 +78,33 @@ def is_stack(image: Path) -> bool:
     return False
 
 
-def existing(target: Path) -> bool:
-    """Whether any file or folder is called as a target and something behind it."""
-    return target.parent.is_dir() and any(target.parent.glob(f"{glob.escape(target.name)}*"))
+class Standing:
+    """What stands in the folders of results, each listed once: there may be as many files as images."""
 
+    def __init__(self) -> None:
+        self._names: dict[Path, list[str]] = {}
 
-def half_written(target: Path) -> list[Path]:
-    """What a writer that was killed has left of the files that are called as a target and something behind it."""
-    if not target.parent.is_dir():
-        return []
-    return [path for path in target.parent.glob(f".{glob.escape(target.name)}.*") if is_half_written(path)]
+    def __contains__(self, target: Path) -> bool:
+        """Whether any file or folder is called as a target and something behind it."""
+        names = self._in(target.parent)
+        at = bisect_left(names, target.name)
+        return at < len(names) and names[at].startswith(target.name)
+
+    def half_written(self, targets: Iterable[Path]) -> Iterator[Path]:
+        """What writers that were killed have left of these targets' files."""
+        known: dict[Path, set[str]] = {}
+        for target in targets:
+            known.setdefault(target.parent, set()).add(target.name)
+        for folder, stems in known.items():
+            for path in (folder / name for name in self._in(folder) if name.startswith(".")):
+                parts = path.name[1:].split(".")
+                if is_half_written(path) and any(".".join(parts[:n]) in stems for n in range(1, len(parts))):
+                    yield path
+
+    def _in(self, folder: Path) -> list[str]:
+        if folder not in self._names:
+            self._names[folder] = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        return self._names[folder]
 
 
 def windows_in(images: Sequence[Input]) -> int:

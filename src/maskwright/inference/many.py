@@ -22,7 +22,7 @@ from maskwright.devices import cores
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import Scene, head_of, open_scene, origin_of, pages_in, stamp, write_mask_stack
 from maskwright.inference import guard
-from maskwright.inference.inputs import Input, existing, half_written, is_stack, targets
+from maskwright.inference.inputs import Input, Standing, is_stack, targets
 from maskwright.inference.journal import Done, Journal
 from maskwright.inference.one import Asked, job_of, predicted
 from maskwright.inference.outputs import PARTS, Gathered, Output
@@ -81,7 +81,10 @@ def write_all(
     """
     found = targets(inputs, out)
     work = _Work(predictor, out, asked, overwrite, jobs or min(len(found), cores()))
-    work.demand_room(found)
+    standing = Standing()
+    work.demand_room(found, standing)
+    for path in standing.half_written([*found, *(part_of(target, "") for target in found)]):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     tasks = [partial(work.one, one, target) for target, one in found.items()]
     with ThreadPoolExecutor(work.jobs, initializer=work.share_cores) as pool:
         yield from _in_order(pool, tasks, work)
@@ -129,7 +132,7 @@ class _Work:
         """In each thread of the pool: together they take as many cores as one alone would."""
         torch.set_num_threads(max(1, self.threads // self.jobs))
 
-    def demand_room(self, found: Mapping[Path, Input]) -> None:
+    def demand_room(self, found: Mapping[Path, Input], standing: Standing) -> None:
         """Nothing, if no file would be written over that is not of this very job.
 
         Raises:
@@ -137,7 +140,7 @@ class _Work:
         """
         for target, one in found.items():
             # Only where something of this name is there does it matter which file would be written.
-            for path in self._paths(one, target) if existing(target) else ():
+            for path in self._paths(one, target) if target in standing else ():
                 if path.resolve() == one.image.resolve():
                     raise DataError(f"The result of {one.image} would be written over it. Give another --out.")
                 if path not in self._own(one) and path.exists() and not self.overwrite:
@@ -164,7 +167,6 @@ class _Work:
                     warnings=done.warnings,
                 )  # fmt: skip
             now = stamp(one.image)
-            _sweep(target)
             self._begin(one, now, self._paths(one, target))
             made = self._made(one, target, missing)
         except MaskwrightError as error:
@@ -320,12 +322,3 @@ class _Work:
 
     def _gathered(self) -> list[Gathered]:
         return [output for output in self.asked.outputs.values() if isinstance(output, Gathered)]
-
-
-def _sweep(target: Path) -> None:
-    """Remove what a killed process has left half written of an image."""
-    for path in (*half_written(target), *half_written(part_of(target, ""))):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
