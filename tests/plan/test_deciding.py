@@ -307,3 +307,16 @@ def test_borders_between_objects_are_a_rare_class():
     assert weights[2] > 5 * max(weights[:2])
     plain = decide(large, device=CPU)
     assert (plain.sampling.rare, plain.loss.class_weights) == (0, None)
+
+
+def test_windows_are_as_large_as_the_first_maps_let_them_be():
+    sides = []
+    for base, stem in ((16, 1), (32, 1), (64, 1), (16, 2), (8, 4)):
+        settings = {"model.base": base, "model.max_width": 16 * base, "model.stem": stem}
+        plan = decide(fingerprint(median=(800, 800)), device=CPU, wishes=settings)
+        side = plan.tiles.window[0]
+        assert side == plan.tiles.window[1]
+        assert side % plan.model.stride == 0
+        assert 4 * plan.model.level_widths[0] * (side / stem) ** 2 <= 2**25 or side == 512
+        sides.append(side)
+    assert sides == [720, 512, 512, 1440, 2048]

@@ -100,7 +100,7 @@ def _draft(f: Fingerprint, steps: Ladder, rung: Rung, wanted: Wanted) -> Plan:
             schedule=take("training.schedule", rules.schedule()),
             validation=take("training.validation", rules.validation(budget, rules.steps_per_epoch(f, sampling))),
         ),
-        tiles=take("tiles", rules.tiles(device)),
+        tiles=take("tiles", rules.tiles(device, network)),
         objects=objects,
         device=take("device", rules.memory_format(device, network)),
         reasons=reasons,
@@ -110,9 +110,12 @@ def _draft(f: Fingerprint, steps: Ladder, rung: Rung, wanted: Wanted) -> Plan:
         return _draft(f, steps, rung, wanted._replace(budget=plan.training.budget))
     if plan.model == draft.model and plan.preprocess == draft.preprocess:
         return plan
-    # What was wished of network and size changes which crops suit; wishes for the crops themselves come last.
-    fitting = rules.sampling(f, plan.preprocess.scale, plan.model, device, learned).value
-    return with_outputs(draft.model_copy(update={"sampling": fitting}).with_wishes(wanted.wishes), draft)
+    # What was wished of network and size changes which crops and windows suit; wishes for these themselves come last.
+    fitting = {
+        "sampling": rules.sampling(f, plan.preprocess.scale, plan.model, device, learned).value,
+        "tiles": rules.tiles(device, plan.model).value,
+    }
+    return with_outputs(draft.model_copy(update=fitting).with_wishes(wanted.wishes), draft)
 
 
 def _different(candidates: list[Candidate]) -> list[Candidate]:

@@ -34,7 +34,7 @@ def follow(
     reasons = dict.fromkeys(parts, f"as the recipe {recipe.name} says")
     if budget:
         reasons["training.budget"] = "as asked for"
-    where, tiles = rules.memory_format(device, network), rules.tiles(device)
+    where, tiles = rules.memory_format(device, network), rules.tiles(device, network)
     draft = Plan(
         recipe=recipe.name,
         seed=seed,

@@ -28,6 +28,10 @@ CROWDED = 0.05
 """Share of the objects that touch another, from which on they are taken apart."""
 
 
+FIRST_MAP = 2**25
+"""Bytes of one map of a network's first level on a window, all its channels."""
+
+
 class Why(NamedTuple):
     """A decided value and its reason."""
 
@@ -158,11 +162,17 @@ def objects(seen: Touching) -> Why:
     return Why(ObjectSettings(how="distance"), f"{said}: taken apart {why}")
 
 
-def tiles(device: DeviceSettings) -> Why:
-    """How large images are predicted."""
-    window = (512, 512) if device.accelerator == "cpu" else (1024, 1024)
-    batch = 1 if device.accelerator == "cpu" else 4
-    return Why(Tiles(window=window, batch=batch), "larger images are predicted in windows")
+def tiles(device: DeviceSettings, network: UNetRecord) -> Why:
+    """How large images are predicted: in windows as large as the maps of the network's first level let them be. The
+    larger, the less of them is computed twice; but they are what memory is needed for.
+    """
+    if device.accelerator != "cpu":
+        return Why(Tiles(window=(1024, 1024), batch=4), "larger images are predicted in windows")
+    widest = math.sqrt(FIRST_MAP / (4 * network.level_widths[0])) * network.stem
+    side = min(2048, max(512, int(widest) // network.stride * network.stride))
+    return Why(
+        Tiles(window=(side, side)), "larger images are predicted in windows, whose first maps take 32 MiB at most"
+    )
 
 
 def memory_format(device: DeviceSettings, network: UNetRecord) -> Why:
