@@ -48,6 +48,8 @@ def export(
     model = Path(model)
     part = ready(to)
     target = Path(out) if out is not None else model.with_suffix(part.suffix)
+    if not target.name.endswith(part.suffix):
+        raise SettingError(f"{target} should end in {part.suffix}, as files of {to} do.")
     if target.exists() and not overwrite:
         raise SettingError(f"{target} is there already. Give another --out, or --overwrite what is there.")
     opened = ensemble.load(model)
