@@ -137,7 +137,7 @@ def predict(
             continue
         counts["done before" if result.was_done else "written"] += 1
         for warning in result.warnings:
-            errors.print(f"[yellow]{escape(str(result.image))}:[/] {escape(warning)}", soft_wrap=True)
+            errors.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
         if not result.was_done:
             also = f" and {len(result.files) - 1} more" if len(result.files) > 1 else ""
             console.print(f"{escape(str(result.image))} → {escape(str(result.mask))}{also}", soft_wrap=True)
