@@ -111,5 +111,5 @@ def test_the_hubs_own_library_reads_the_header(about):
     card = ModelCard(model_card(about, "Cells", {"licence": "MIT"}))
 
     assert card.data.license == "mit"
-    assert card.data.library_name == "maskwright"
+    assert card.data.to_dict()["library_name"] == "maskwright"
     assert [round(result.metric_value, 4) for result in card.data.eval_results] == [0.8123, 0.9431]
