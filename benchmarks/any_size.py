@@ -33,7 +33,8 @@ import torch
 RESULTS = Path(__file__).parent / "results" / "any_size.jsonl"
 WINDOW = 512
 PEERS = (
-    "ours", "ours-onnxruntime", "ours-openvino", "ours-1024", "ours-onnxruntime-1024", "ours-openvino-1024",
+    "ours", "ours-onnxruntime", "ours-openvino", "ours-720", "ours-onnxruntime-720", "ours-openvino-720",
+    "ours-1024", "ours-onnxruntime-1024", "ours-openvino-1024",
     "monai", "nnunet", "plain", "plain-channels-last",
 )  # fmt: skip
 
@@ -249,7 +250,7 @@ PEER = {
     "ours": ours, "monai": monai, "nnunet": nnunet, "plain": plain,
     "plain-channels-last": lambda about: plain(about, channels_last=True),
 }  # fmt: skip
-for side in (WINDOW, 1024):
+for side in (WINDOW, 720, 1024):
     for runtime in ("torch", "onnxruntime", "openvino"):
         PEER["-".join(["ours", *[runtime] * (runtime != "torch"), *[str(side)] * (side != WINDOW)])] = partial(
             ours, runtime=runtime, window=side
