@@ -83,7 +83,8 @@ def write_all(
     work = _Work(predictor, out, asked, overwrite, jobs or min(len(found), cores()))
     standing = Standing()
     work.demand_room(found, standing)
-    for path in standing.half_written([*found, *(part_of(target, "") for target in found)]):
+    gathered = [out / Path(output.file).stem for output in work.gathered()]
+    for path in standing.half_written([*found, *(part_of(target, "") for target in found), *gathered]):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     tasks = [partial(work.one, one, target) for target, one in found.items()]
     with ThreadPoolExecutor(work.jobs, initializer=work.share_cores) as pool:
@@ -145,7 +146,7 @@ class _Work:
                     raise DataError(f"The result of {one.image} would be written over it. Give another --out.")
                 if path not in self._own(one) and path.exists() and not self.overwrite:
                     raise DataError(f"{path} is there already. Give another --out, or --overwrite what is there.")
-        for output in self._gathered():
+        for output in self.gathered():
             file = self.out / output.file
             if file.exists() and not (self.out / PARTS).is_dir() and not self.overwrite:
                 raise DataError(f"{file} is there already. Give another --out, or --overwrite what is there.")
@@ -184,7 +185,7 @@ class _Work:
 
     def finish(self, found: Mapping[Path, Input]) -> None:
         """The files that are of all images."""
-        for output in self._gathered():
+        for output in self.gathered():
             done = [self._done(one) for one in found.values()]
             parts = [self.out / name for line in done if line for name in line.files.get(repr(output), ())]
             output.finish(parts, self.out / output.file)
@@ -320,5 +321,6 @@ class _Work:
             return []  # told when its turn comes
         return [output.path(origin, target) for output in self.asked.outputs.values()]
 
-    def _gathered(self) -> list[Gathered]:
+    def gathered(self) -> list[Gathered]:
+        """The outputs that are one file of all images."""
         return [output for output in self.asked.outputs.values() if isinstance(output, Gathered)]
