@@ -103,6 +103,16 @@ def test_what_is_done_is_not_done_again_and_new_wishes_add_to_it(images, tmp_pat
     assert [one.was_done for one in done(images, out, "overlay")] == [True, False, True]
 
 
+def test_a_file_of_all_images_is_not_replaced_by_one_of_others(images, tmp_path):
+    done(images / "img_0.png", tmp_path / "out", "runs")
+    before = (tmp_path / "out" / "runs.csv").read_text()
+    with pytest.raises(DataError, match=r"runs\.csv is there already.*--overwrite"):
+        done(images / "img_1.png", tmp_path / "out", "runs")
+    assert (tmp_path / "out" / "runs.csv").read_text() == before
+    done(images, tmp_path / "out", "runs")
+    assert (tmp_path / "out" / "runs.csv").read_text().count("img_") == 3
+
+
 def test_a_changed_image_is_done_again(images, tmp_path):
     done(images, tmp_path / "out")
     Image.fromarray(np.full((20, 20), 7, np.uint8)).save(images / "img_1.png")

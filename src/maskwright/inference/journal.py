@@ -5,6 +5,7 @@ was interrupted goes on where it stopped when it is given again.
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +57,9 @@ class Journal:
     def of(self, image: Path) -> Done | None:
         """What was last done with an image."""
         return self._done.get(str(image.resolve()))
+
+    def __iter__(self) -> Iterator[Done]:
+        return iter(self._done.values())
 
     def add(self, done: Done) -> None:
         """Note that an image is done."""

@@ -25,7 +25,7 @@ from maskwright.inference import guard
 from maskwright.inference.inputs import Input, Standing, is_stack, targets
 from maskwright.inference.journal import Done, Journal
 from maskwright.inference.one import Asked, job_of, predicted
-from maskwright.inference.outputs import PARTS, Gathered, Output
+from maskwright.inference.outputs import Gathered, Output
 from maskwright.inference.outputs.mask import Mask
 from maskwright.inference.outputs.registry import part_of
 from maskwright.inference.predictor import Predictor
@@ -148,8 +148,14 @@ class _Work:
                     raise DataError(f"{path} is there already. Give another --out, or --overwrite what is there.")
         for output in self.gathered():
             file = self.out / output.file
-            if file.exists() and not (self.out / PARTS).is_dir() and not self.overwrite:
+            if file.exists() and not self.overwrite and not self._holds(output, found):
                 raise DataError(f"{file} is there already. Give another --out, or --overwrite what is there.")
+
+    def _holds(self, output: Gathered, found: Mapping[Path, Input]) -> bool:
+        """Whether the file of all images holds none but those that will be in it again, said by the same models."""
+        images = {str(one.image.resolve()) for one in found.values()}
+        inside = [done for done in self.journal if repr(output) in done.files]
+        return bool(inside) and all(done.job == self.job and done.image in images for done in inside)
 
     def one(self, one: Input, target: Path) -> Written:
         """One input, whatever is wrong with it.
