@@ -159,8 +159,8 @@ def streamed(options: argparse.Namespace, path: str) -> dict:
 def timed(options: argparse.Namespace, peer: str) -> dict:
     """Seconds and memory of one peer on one image, and how far it is from the whole image at once."""
     about = model()
+    image = picture(options.side, options.side)  # first: what a runtime keeps of freed memory is then its own
     answer = PEER[peer](about)
-    image = picture(options.side, options.side)
     answer(image[:600, :600])  # what is set up once
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     start, began, worked = memory("VmRSS"), time.perf_counter(), time.process_time()

@@ -24,6 +24,12 @@ def own_cache(tmp_path_factory):
         os.environ["MASKWRIGHT_CACHE"] = before
 
 
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Plans are made by what networks are expected to cost: no steps are taken where they are not the point."""
+    monkeypatch.setattr("maskwright.api.planning._measure", lambda budget: None)
+
+
 @pytest.fixture(scope="session")
 def records():
     """A strategy for small network records of all kinds; each argument given to it fixes a setting. Draw from it."""

@@ -56,7 +56,9 @@ def test_resizing_in_plain_operators_is_the_same(kind):
         agree(one, run, noise("uint8", *size, one.description.preprocess.channels))
 
 
-@pytest.mark.parametrize("kind", ["half", "16 bit", "valid"])
+@pytest.mark.parametrize(
+    "kind", ["half", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("16 bit", "valid"))]
+)
 def test_openvino_says_what_the_predictor_says(kind, tmp_path):
     one = joined([model(**KINDS[kind])])
     path = OpenVino().write(one, tmp_path / "model.xml", Options())

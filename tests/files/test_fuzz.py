@@ -1,8 +1,7 @@
 """Damaged files: whatever is done to a file, reading it gives an image or one of our errors.
 
-The whole, 10,000 files, by hand: `python tests/files/fuzz/run.py --count 10000`. The test of it is marked slow:
-`python -m pytest tests/files/test_fuzz.py -m slow`. What fails is told with its seed, which belongs into
-`fuzz/seeds.txt` with a line about what it was.
+10,000 files by hand, in some minutes: `python tests/files/fuzz/run.py --count 10000`. What fails is told with its seed,
+which belongs into `fuzz/seeds.txt` with a line about what it was.
 """
 
 import importlib
@@ -40,18 +39,17 @@ def test_everything_that_ever_failed_reads_or_is_refused(fuzz):
     assert faults(fuzz["run"].read_all(kept, children=1)) == {}
 
 
-def test_a_few_hundred_damaged_files_are_read_or_refused(fuzz):
-    found = fuzz["run"].read_all(fuzz["damage"].seeds(400), children=1)
+def test_some_damaged_files_are_read_or_refused(fuzz):
+    found = fuzz["run"].read_all(fuzz["damage"].seeds(150), children=1)
 
     assert faults(found) == {}
-    assert len(found) == 400
-    assert 50 < sum(bool(answer["images"]) for answer in found.values()) < 400, "some are read, some refused"
+    assert len(found) == 150
+    assert 20 < sum(bool(answer["images"]) for answer in found.values()) < 150, "some are read, some refused"
 
 
 @pytest.mark.slow
-def test_ten_thousand_damaged_files_are_read_or_refused(fuzz):
-    """`python tests/files/fuzz/run.py --count 10000` does the same and tells how far it is."""
-    assert faults(fuzz["run"].read_all(fuzz["damage"].seeds(10_000))) == {}
+def test_thousands_of_damaged_files_are_read_or_refused(fuzz):
+    assert faults(fuzz["run"].read_all(fuzz["damage"].seeds(2_500))) == {}
 
 
 def test_every_reader_has_flavours_to_damage(fuzz, tmp_path):

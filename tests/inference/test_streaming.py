@@ -60,7 +60,7 @@ def collected(bands, size, classes, top=0):
     more=st.integers(0, 20),
     interpolation=st.sampled_from(["bilinear", "nearest"]),
 )
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_bands_of_exact_tiles_are_the_whole_image_at_once(size, scale, channels, padding, network, more, interpolation):
     assume(padding == "same" or "stem" not in network)
     one = model(scale, channels, padding=padding, prepared={"interpolation": interpolation}, **network)

@@ -330,6 +330,7 @@ def planned(*given, **options):
     return found
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_minutes_are_for_all_folds_together(pictures, tmp_path):
     seen, plan, _ = planned(pictures, out=tmp_path / "cv", folds=4, minutes=10, device="cpu")
     assert plan.training.budget.minutes == pytest.approx(2.5)
@@ -340,6 +341,7 @@ def test_minutes_are_for_all_folds_together(pictures, tmp_path):
     assert again.training.budget == plan.training.budget, "a plan says what each fold does"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_folds_are_counted_where_they_are_stated(pictures, tmp_path):
     (tmp_path / "dataset.yaml").write_text(f"path: {pictures}\nsplit: {{folds: 4, fold: 2}}\n")
     seen, _, _ = planned(tmp_path, out=tmp_path / "a")

@@ -40,6 +40,7 @@ def test_a_single_fold_is_trained_and_scored_by_itself(scenes, tiny, tmp_path):
     assert "images" in said("evaluate", out / "model.safetensors", scenes, "--split", "val", "--groups", "none")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("verb", ["inspect", "plan"])
 def test_groups_and_folds_are_options_where_data_are_looked_at(verb, scenes):
     assert "groups: 3, as stated" in said(verb, scenes, "--groups", r"_(\d)$", "--folds", 3, "--fold", 0)

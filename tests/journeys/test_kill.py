@@ -179,6 +179,7 @@ def test_ctrl_c_writes_the_best_model_and_ends_with_130(zygote, words, whole, tm
     assert (ended.code, "is finished" in ended.said) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_plan_says_so_and_its_command_works_again(zygote, words, whole, tmp_path):
     run = tmp_path / "run"
     early = Moment(5, "maskwright/records.py", "Record.save", 2)
@@ -193,6 +194,7 @@ def test_a_run_killed_before_its_plan_says_so_and_its_command_works_again(zygote
     demand_the_same(run, whole("epochs"), early)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_costs_nothing_once_there_is_room(zygote, words, whole, tmp_path):
     """No file may become as large as a model: neither checkpoint nor model can be written."""
     run = tmp_path / "run"

@@ -48,6 +48,7 @@ def test_devices_are_started_by_others(start, blobs, tiny, tmp_path):
     check(*run(*start, blobs(), *words_of(tiny, folder)), folder)
 
 
+@pytest.mark.slow
 def test_an_error_of_one_process_ends_all_and_is_told(blobs, tiny, tmp_path):
     settings = [f"{key}={value}" for key, value in tiny.items()]
     code, out, err = run(sys.executable, HERE / "failing.py", blobs(), tmp_path / "run", *settings)

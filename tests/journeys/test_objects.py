@@ -105,6 +105,7 @@ def test_folds_make_one_model_that_learned_objects(tmp_path, tiny):
     assert set(np.unique(predictor(tmp_path / "discs" / "images" / "00.png").mask)) <= {0, 255}
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_on_the_command_line_it_is_one_option(tmp_path):
     painted(tmp_path / "discs", 6)
     said = {}

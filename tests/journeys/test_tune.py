@@ -109,6 +109,7 @@ def told(found):
     return [trial.model_dump(exclude={"seconds"}) for trial in found.trials]
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_in_a_trial_goes_on_to_the_same_end(blobs, small, tmp_path):
     settings = {**small, "training.budget": {"steps": 40}, "checkpoint_seconds": 0.05}
     whole, killed = (begun(tmp_path / name, blobs(), settings, 3, tmp_path) for name in ("whole", "killed"))

@@ -233,6 +233,7 @@ class Warned(Listener):
 STEPS = [1, 10, 20, 30, 40]
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_a_killed_and_resumed_run_as_one(resumed, events):
     found, scalars = events(resumed.folder / "tensorboard")
 
@@ -243,6 +244,7 @@ def test_tensorboard_shows_a_killed_and_resumed_run_as_one(resumed, events):
     assert found.Tags()["images"]
 
 
+@pytest.mark.slow
 def test_mlflow_shows_a_killed_and_resumed_run_as_one(resumed):
     from mlflow import MlflowClient
 
@@ -257,6 +259,7 @@ def test_mlflow_shows_a_killed_and_resumed_run_as_one(resumed):
     assert "model.safetensors" in {file.path for file in client.list_artifacts(run.info.run_id)}
 
 
+@pytest.mark.slow
 def test_wandb_shows_a_killed_and_resumed_run_as_one(resumed, offline):
     (path,) = (resumed.folder / "wandb").glob("offline-run-*/*.wandb")
     rows = [record.history for record in offline(path) if record.WhichOneof("record_type") == "history"]
@@ -268,6 +271,7 @@ def test_wandb_shows_a_killed_and_resumed_run_as_one(resumed, offline):
     assert losses == STEPS
 
 
+@pytest.mark.slow
 def test_history_csv_says_the_same_as_history_jsonl(resumed):
     import csv
 
