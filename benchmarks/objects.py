@@ -1,6 +1,6 @@
 """What it is worth to learn where objects come apart: scores of objects on `nuclei`, by how they are taken apart.
 
-    python benchmarks/objects.py --steps 300 --ways none border centre --seeds 0
+    python benchmarks/objects.py --steps 1200 --ways none border centre --seeds 0
 
 Every network has the same widths and takes the same steps on the same crops. Each is scored on the validation images
 that the planner sets aside, by its pieces, by distance, and by what it learned, if it learned anything. A line a run
@@ -33,6 +33,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "border": {"objects": "border"},
     "border, 1 wide": {"objects.how": "border", "objects.width": 1},
     "border, 3 wide": {"objects.how": "border", "objects.width": 3},
+    "border, 4 wide": {"objects.how": "border", "objects.width": 4},
     "border, not weighed": {"objects": "border", "loss.class_weights": None},
     "centre": {"objects": "centre"},
 }
@@ -42,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MASKWRIGHT_DATA", "../shared/data")))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path)
@@ -50,7 +51,7 @@ def main() -> None:
     seen = api.inspect(options.data / "nuclei" / "stage1_train")
     fixed = {
         "model.base": 16, "model.max_width": 128, "model.stem": 2, "model.decoder_convolutions": 1,
-        "sampling.crop": [128, 128], "sampling.crops_per_image": 4, "device.threads": options.threads,
+        "sampling.crop": [256, 256], "sampling.batch": 4, "device.threads": options.threads,
         "device.channels_last": True, "training.budget": {"steps": options.steps}, "validation.times": 2,
         "validation.images": 8,
     }  # fmt: skip

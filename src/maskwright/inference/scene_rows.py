@@ -1,5 +1,7 @@
 """The rows of a scene, read once from top to bottom and kept as long as somebody still needs them."""
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,25 +18,29 @@ class Kept:
 
     def __init__(self) -> None:
         self.start = self.stop = 0
-        self._rows: Array | None = None
+        self._parts: deque[tuple[int, Array]] = deque()  # each with its first row
 
     def add(self, rows: Array) -> None:
         """Put rows below those that are here."""
-        self._rows = rows if self._rows is None or not len(self._rows) else np.concatenate([self._rows, rows])
+        self._parts.append((self.stop, rows))
         self.stop += len(rows)
 
     def begin(self, row: int) -> None:
         """Nothing above this row is needed any more."""
-        if self._rows is not None and row > self.start:
-            self._rows = self._rows[row - self.start :]  # a view: what is above goes when the next rows are added
         if row > self.start:
             self.start, self.stop = row, max(row, self.stop)
+        while self._parts and self._parts[0][0] + len(self._parts[0][1]) <= self.start:
+            self._parts.popleft()
 
     def take(self, rows: slice, columns: slice) -> Array:
-        """A view of what is here."""
-        assert self._rows is not None, "it was read before"
-        assert self.start <= rows.start <= rows.stop <= self.stop, "rows are asked for from top to bottom"
-        return self._rows[rows.start - self.start : rows.stop - self.start, columns]
+        """What is here, not to be changed; a view where that is possible."""
+        assert self.start <= rows.start < rows.stop <= self.stop, "rows are asked for from top to bottom"
+        parts = [
+            part[max(0, rows.start - first) : rows.stop - first, columns]
+            for first, part in self._parts
+            if first < rows.stop and rows.start < first + len(part)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 class SceneRows:
@@ -90,4 +96,5 @@ class SceneRows:
         self._image.add(self._preprocess.to_channels(image_hwC, self._file))
         if valid_hw is not None and not valid_hw.all():
             self.has_gaps = True
-        self._valid.add(np.ones(image_hwC.shape[:2], bool) if valid_hw is None else valid_hw)
+        # Where all pixels hold data, that takes no room.
+        self._valid.add(np.broadcast_to(np.True_, image_hwC.shape[:2]) if valid_hw is None else valid_hw)
