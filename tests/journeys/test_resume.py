@@ -51,6 +51,7 @@ def killed_once_it_has_a_checkpoint(words: list[str], run: Path, wait: float) ->
     return working
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_run_equals_the_uninterrupted_one_bit_for_bit(blobs, tiny, tmp_path):
     folder = blobs()
     settings = {**tiny, **SETTINGS}
