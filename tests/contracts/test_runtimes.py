@@ -7,7 +7,7 @@ import torch
 from tests.runtimes.networks import RECORDS, difference, images_for, logits_of, network_of
 
 from maskwright.devices import choose
-from maskwright.runtimes import ReadsOnnx, runtimes
+from maskwright.runtimes import ReadsOnnx, prepare, runtimes
 from maskwright.runtimes.conversion import onnx_model
 
 CPU = choose("cpu")
@@ -45,6 +45,22 @@ def test_so_does_one_that_takes_a_minute_to_start(name, record):
     if not runtimes[name].is_there():
         pytest.skip("torch compiles for CPUs with a C++ compiler, which is no Python package")
     demand_same_logits(runtimes[name], network_of(**RECORDS[record]))
+
+
+@pytest.mark.parametrize("record", ["plain", "attention, pixel shuffle", "stem, no skips", "residual encoder"])
+@pytest.mark.parametrize("name", QUICK)
+def test_it_computes_the_inside_alone(name, record):
+    network = network_of(**RECORDS[record])
+    stride = network.record.stride
+    prepared = prepare(name, network, device=CPU)
+    images = images_for(network, 2, 7, 6)
+    expected = logits_of(network, images)
+
+    for margin in (2 * stride, stride):
+        compute = prepared.inside(margin, windows=100)
+        found = compute(images)
+        assert difference(found, expected[..., margin:-margin, margin:-margin]) <= 1e-4
+        assert prepared.inside(margin, windows=100) is compute, "it is made once"
 
 
 @pytest.mark.parametrize("name", QUICK)

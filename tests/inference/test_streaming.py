@@ -17,6 +17,7 @@ from maskwright.inference import Predictor, streaming
 from maskwright.inference.scene_rows import STEP
 from maskwright.model.sizes import geometry
 from maskwright.records import IGNORED
+from maskwright.runtimes import Prepared
 from maskwright.tiling import Tiles, Views, smallest_window
 
 WHOLE = Tiles(window=(4096, 4096))
@@ -403,14 +404,20 @@ def test_the_cost_says_what_goes_through_the_network():
     views = Views(flips="both", scales=(1.0, 0.5))
     p = predictor(tiles=Tiles(window=(96, 96), mode="exact"), views=views)
     seen = []
-    for voice in p.voices:
-        network = voice.network
 
-        def counted(images, network=network):
+    class Counted(Prepared):
+        """Counts what goes through the network, or through its inside."""
+
+        def __call__(self, images):
             seen.append(images[:, 0].numel())
-            return network(images)
+            return super().__call__(images)
 
-        object.__setattr__(voice, "network", counted)
+        def inside(self, margin, windows):
+            compute = super().inside(margin, windows)
+            return lambda images: (seen.append(images[:, 0].numel()), compute(images))[1]
+
+    for voice in p.voices:
+        object.__setattr__(voice, "network", Counted(**vars(voice.network)))
 
     cost = p.cost(203, 150)
     p(noise(203, 150, 1))

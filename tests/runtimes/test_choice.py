@@ -295,3 +295,29 @@ def test_estimates_and_measurements_are_of_the_whole_batch():
 
     assert job.images().shape == (3, 3, 40, 64)
     assert job.images(1 / 4).shape == (3, 3, 8, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "windows", "settings", "is_there"),
+    [
+        ("torch", 1, {}, True),
+        ("onnxruntime", 7, {}, False),
+        ("onnxruntime", 8, {}, True),
+        ("torch", 100, {"padding": "valid"}, False),
+        ("torch", 100, {"norm": "instance"}, False),
+    ],
+)
+def test_the_inside_is_computed_alone_where_that_is_possible_and_pays(name, windows, settings, is_there):
+    network = network_of(**settings)
+    inside = prepare(name, network, device=CPU).inside(2 * network.record.stride, windows)
+
+    assert (inside is not None) == is_there
+
+
+def test_what_takes_a_minute_to_start_is_not_started_twice(stage):
+    slow = Painted(stage.clock, 0.1)
+    slow.start_seconds = 90.0
+    stage(compiler=slow)
+
+    assert prepare("compiler", network_of(), device=CPU).inside(8, 100) is None
+    assert slow.prepared == 1

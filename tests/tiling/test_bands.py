@@ -8,7 +8,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from maskwright.errors import SettingError
-from maskwright.tiling import Tiles, Whole, bands, block_rows, first_input_row, gaussian, plan_windows
+from maskwright.tiling import (
+    Inside,
+    Tiles,
+    Whole,
+    bands,
+    block_rows,
+    first_input_row,
+    gaussian,
+    plan_windows,
+    spared,
+)
 
 MODES = st.sampled_from(["auto", "exact", "blend"])
 
@@ -105,6 +115,35 @@ def test_windows_without_data_are_not_computed_and_their_logits_are_0(mode):
     assert 0 < sum(seen) < len(plan_windows((80, 120), reach, tiles)[1][1]) * 9
     assert all((b.values == 0).all() for b in blocks if b.columns.stop <= 60)
     assert all((b.values[0] != 0).all() for b in blocks if b.columns.start >= 100)
+
+
+@given(
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    window=st.tuples(st.integers(24, 60), st.integers(24, 60)),
+    sides=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    batch=st.integers(1, 3),
+    mode=MODES,
+)
+@settings(max_examples=60)
+def test_windows_whose_outermost_logits_are_not_kept_are_computed_without(size, window, sides, batch, mode):
+    reach = SimpleNamespace(stride=4, before=sides[0], after=sides[1], margin=0, is_local=True)
+    tiles = Tiles(window=window, batch=batch, mode=mode)
+    image = torch.randn(1, 4 * size[0], 4 * size[1])
+    margin, windows = spared(image.shape[1:], reach, tiles)
+    inside, spoken = slice(margin, -margin or None), []
+
+    def trimmed(images):
+        spoken.append(len(images))
+        return network(images)[..., inside, inside]
+
+    found = bands(network, Whole(image), reach, tiles, inside=Inside(trimmed, margin) if windows else None)
+
+    whole = at_once(image, reach, tiles)
+    for block in found:
+        torch.testing.assert_close(block.values, whole[:, block.rows, block.columns], atol=1e-4, rtol=1e-5)
+    assert sum(spoken) == windows
+    exact, (rows, columns) = plan_windows(image.shape[1:], reach, tiles)
+    assert windows == exact * max(0, len(rows) - 2) * max(0, len(columns) - 2), "all but those at the border"
 
 
 def test_what_cannot_be_exact_is_refused_before_anything_is_computed():

@@ -23,7 +23,7 @@ from maskwright.inference.streaming import Band, Voice
 from maskwright.model import UNet
 from maskwright.modelfile import Model
 from maskwright.runtimes import Prepared, prepare
-from maskwright.tiling import Cost, Network, Tiles, Views
+from maskwright.tiling import Cost, Tiles, Views
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Predictor:
         return image_logits(self.network, image, self.tiles)
 
 
-def _voices(member: Model, network: Network, tiles: Tiles | None, views: Views | None, weight: float) -> list[Voice]:
+def _voices(member: Model, network: Prepared, tiles: Tiles | None, views: Views | None, weight: float) -> list[Voice]:
     """The member at each scale that it looks at."""
     about = member.description
     views = views or about.plan.views

@@ -23,9 +23,11 @@ from maskwright.inference.scene_rows import SceneRows
 from maskwright.model import UNetRecord
 from maskwright.model.sizes import geometry
 from maskwright.records import IGNORED
+from maskwright.runtimes import Prepared
 from maskwright.tiling import (
     Block,
     Cost,
+    Inside,
     Network,
     Reach,
     Shelf,
@@ -36,6 +38,7 @@ from maskwright.tiling import (
     cost,
     first_input_row,
     seen_from_all_sides,
+    spared,
 )
 
 PIECE: Final = 32 << 20
@@ -63,7 +66,7 @@ class Band:
 class Voice:
     """One network at one scale, and how much it counts."""
 
-    network: Network
+    network: Prepared
     record: UNetRecord
     preprocess: Preprocess
     tiles: Tiles
@@ -74,12 +77,12 @@ class Voice:
         """What an image of that size costs."""
         wanted = self.preprocess.working_size(*size)
         rows, columns = fitted_indices(self.record, wanted)
-        _, reach = self._seen()
+        _, reach = self._seen(self.network)
         return cost((len(rows), len(columns)), wanted, reach, self.tiles).times(len(self.ways))
 
     def probabilities(self, scene: SceneRows, device: str, own: Scaling | None, start: int) -> Iterator[Block]:
         """What it says of a scene, K h w at the scene's size, from a row on; what it needs of the scene is said now."""
-        network, reach = self._seen()
+        network, reach = self._seen(self.network)
         canvas = Canvas(scene, self.preprocess, self.record, device, own)
         working = self.preprocess.working_size(*scene.size)
         line = Line(working[0], scene.size[0])
@@ -89,14 +92,24 @@ class Voice:
         canvas.need(first_input_row(canvas.size, reach, self.tiles, first))
         classes = max(2, self.record.classes) if len(self.ways) > 1 else self.record.classes
         blocks = _inside(
-            bands(network, canvas, reach, self.tiles, start=first, classes=classes, device=device), working
-        )
+            bands(
+                network, canvas, reach, self.tiles, start=first, classes=classes, device=device,
+                inside=self._inside(canvas.size, reach),
+            ),
+            working,
+        )  # fmt: skip
         enlarged = enlarged_blocks(blocks, working, scene.size, top)
         shares = (Block(block.rows, block.columns, as_probabilities(block.values)) for block in enlarged)
         return (part for block in shares if (part := block.below(start)) is not None)
 
-    def _seen(self) -> tuple[Network, Reach]:
-        return seen_from_all_sides(self.network, geometry(self.record), self.ways)
+    def _seen(self, network: Network) -> tuple[Network, Reach]:
+        return seen_from_all_sides(network, geometry(self.record), self.ways)
+
+    def _inside(self, size: tuple[int, int], reach: Reach) -> Inside | None:
+        """What computes the windows amid an image of that size, of whose logits the outermost are their neighbours'."""
+        margin, windows = spared(size, reach, self.tiles)
+        network = self.network.inside(margin, windows) if windows else None
+        return Inside(self._seen(network)[0], margin) if network else None
 
 
 def _inside(blocks: Iterator[Block], size: tuple[int, int]) -> Iterator[Block]:

@@ -163,7 +163,12 @@ class Drawing:
 
 
 def reach(nodes: Sequence[Node], output: int, low: int, high: int) -> tuple[int, int]:
-    """The image's pixels that pixels low…high of one map hang on, walking from it back to the image.
+    """The image's pixels that pixels low…high of one map hang on."""
+    return extents(nodes, output, low, high)[0]
+
+
+def extents(nodes: Sequence[Node], output: int, low: int, high: int) -> dict[int, tuple[int, int]]:
+    """By position, of each map the pixels that pixels low…high of one map hang on, walking from it back to the image.
 
     Each map counts its own pixels from 0, so a cropped or valid map is shifted against the one it was made from. What
     looks at a whole map (norms, squeeze-and-excitation) is left out.
@@ -180,7 +185,7 @@ def reach(nodes: Sequence[Node], output: int, low: int, high: int) -> tuple[int,
             shift = node.shifts[i] if node.shifts else 0
             known = wanted.get(source, (a + shift, b + shift))
             wanted[source] = min(known[0], a + shift), max(known[1], b + shift)
-    return wanted[0]
+    return wanted
 
 
 def _seen(node: Node, low: int, high: int) -> tuple[int, int]:

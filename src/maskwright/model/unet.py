@@ -23,7 +23,11 @@ class UNet(nn.Module):
     A same-padded network takes any size: it is mirrored up to a multiple of `record.stride` at the lower and right
     border, and the logits are cut back. A valid network takes sizes that fit and says which do (`model.sizes`).
     In three dimensions all this holds for D H W.
+
+    trimmed: pixels on each side of which there are no logits, of a copy that `model.trimming` made.
     """
+
+    trimmed = 0
 
     def __init__(self, in_channels: int = 3, classes: int = 2, **settings: Any):
         super().__init__()
@@ -37,7 +41,7 @@ class UNet(nn.Module):
         self.side_heads = nn.ModuleList(
             convolution(record, channels, record.classes, 1) for channels in (others if record.deep_supervision else ())
         )
-        self.enlarge = Enlarge(record.stem) if record.stem > 1 else nn.Identity()
+        self.enlarge: nn.Module = Enlarge(record.stem) if record.stem > 1 else nn.Identity()
         if record.init != "torch":
             self._initialise()
 

@@ -4,6 +4,7 @@ What was measured is remembered for the next model of the same network on the sa
 torch: looking for something faster would take longer than it saves.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +14,7 @@ from torch import Tensor
 from maskwright.devices import DeviceSettings
 from maskwright.errors import SettingError
 from maskwright.model import UNet
+from maskwright.model.trimming import can_trim, trimmed
 from maskwright.runtimes import measuring
 from maskwright.runtimes.measuring import PLAIN, Job, Measured
 from maskwright.runtimes.models import is_converted
@@ -20,23 +22,46 @@ from maskwright.runtimes.registry import Compute, runtimes
 
 QUICK: Final = 10.0
 """Seconds to start that are waited for when nobody says how long the job is."""
+AT_ONCE: Final = 1.0
+FEW: Final = 8
+"""Windows within an image, below which a runtime that takes longer than that to start computes all windows alike."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """A network, ready to compute: images B C h w that fit it → logits B K h' w', as `UNet.logits`."""
 
     name: str
     """The runtime's."""
+    network: UNet
+    device: DeviceSettings
     compute: Compute
     reason: str
     """Why this one, with what was measured; one line."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """By runtime, for one batch of windows; empty where nothing was measured."""
+    _insides: dict[int, Compute] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __call__(self, images: Tensor) -> Tensor:
         """The logits."""
         return self.compute(images)
+
+    def inside(self, margin: int, windows: int) -> Compute | None:
+        """What computes the logits without `margin` pixels on each side, in less time; made when it is first asked for.
+        None where the network has no such inside, or making it ready takes longer than it saves.
+
+        margin: as `model.trimming.trimmed` takes it. windows: how many of one image can do with it.
+        """
+        runtime = runtimes[self.name]
+        if not can_trim(self.network.record) or runtime.start_seconds > QUICK:
+            return None
+        if windows < FEW and runtime.start_seconds > AT_ONCE:
+            return None
+        with self._lock:
+            if margin not in self._insides:
+                self._insides[margin] = runtime.prepare(trimmed(self.network, margin), self.device)
+            return self._insides[margin]
 
 
 def prepare(
@@ -62,7 +87,13 @@ def prepare(
         return _asked_for(name, network, device)
     rivals = _rivals(device)
     if not rivals:
-        return Prepared(PLAIN, runtimes[PLAIN].prepare(network, device), f"no other runtime is here for {device.name}")
+        return Prepared(
+            PLAIN,
+            network,
+            device,
+            runtimes[PLAIN].prepare(network, device),
+            f"no other runtime is here for {device.name}",
+        )
     sides = tuple(window or ((512, 512) if network.record.dims == 2 else (64, 64, 64)))
     return _fastest(Job(network, device, sides, batch), rivals, None if work is None else -(-work // batch))
 
@@ -89,7 +120,7 @@ def _asked_for(name: str, network: UNet, device: DeviceSettings) -> Prepared:
     if not runtime.is_there():
         how = f'pip install "maskwright[{runtime.extra}]"' if runtime.extra else runtime.about
         raise SettingError(f"The runtime {name} is not there, or too old: {how}. Or use --runtime auto.")
-    return Prepared(name, runtime.prepare(network, device), "asked for")
+    return Prepared(name, network, device, runtime.prepare(network, device), "asked for")
 
 
 def _rivals(device: DeviceSettings) -> list[str]:
@@ -109,7 +140,7 @@ def _fastest(job: Job, rivals: list[str], batches: int | None) -> Prepared:
         ready[PLAIN] = runtimes[PLAIN].prepare(job.network, job.device)
         worth, refusal = _worth_trying(rivals, measuring.estimate(job, ready[PLAIN]), batches)
         if not worth:
-            return Prepared(PLAIN, ready[PLAIN], refusal)
+            return Prepared(PLAIN, job.network, job.device, ready[PLAIN], refusal)
         measured, computes = measuring.measure(job, ready[PLAIN], worth)
         ready |= computes
         measuring.keep(job, rivals, measured)
@@ -120,9 +151,16 @@ def _fastest(job: Job, rivals: list[str], batches: int | None) -> Prepared:
     if name not in ready:
         compute, fault = measuring.checked(name, job)
         if fault:
-            return Prepared(PLAIN, compute, f"{name} was the fastest here, but is left out: {fault}", measured.seconds)
+            return Prepared(
+                PLAIN,
+                job.network,
+                job.device,
+                compute,
+                f"{name} was the fastest here, but is left out: {fault}",
+                measured.seconds,
+            )
         ready[name] = compute
-    return Prepared(name, ready[name], _told(measured, name, batches, said), measured.seconds)
+    return Prepared(name, job.network, job.device, ready[name], _told(measured, name, batches, said), measured.seconds)
 
 
 def _worth_trying(rivals: list[str], seconds: float, batches: int | None) -> tuple[list[str], str]:

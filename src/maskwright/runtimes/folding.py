@@ -60,7 +60,8 @@ def example_shape(network: UNet, batch: int, *more: int) -> tuple[int, ...]:
     """The shape of a small batch that fits the network: two strides a side and so many more, the last side's last."""
     record = network.record
     strides = (*[0] * record.dims, *more)[-record.dims :]
-    return (batch, record.in_channels, *(fitting_input(record, (2 + many) * record.stride) for many in strides))
+    wanted = [(2 + many) * record.stride + 2 * network.trimmed for many in strides]
+    return (batch, record.in_channels, *(fitting_input(record, n) for n in wanted))
 
 
 def fold(convolution: nn.Module, norm: nn.Module) -> None:

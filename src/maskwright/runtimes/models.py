@@ -57,8 +57,10 @@ def folder() -> Path:
 
 
 def hash_of(network: UNet) -> str:
-    """A hash of all that a converted network hangs on: its record, its weights and the code that converts."""
-    told = hashlib.blake2b(f"{_code()} {torch.__version__} {network.record.to_json()}".encode(), digest_size=12)
+    """A hash of all that a converted network hangs on: record, weights, what is trimmed, and the code that converts."""
+    told = hashlib.blake2b(
+        f"{_code()} {torch.__version__} {network.record.to_json()} {network.trimmed}".encode(), digest_size=12
+    )
     for name, weight in sorted(network.state_dict().items()):
         told.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
         told.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

@@ -2,6 +2,7 @@
 
 from maskwright.tiling.bands import (
     Block,
+    Inside,
     Network,
     Source,
     Whole,
@@ -23,11 +24,13 @@ from maskwright.tiling.windows import (
     exact_windows,
     plan_windows,
     smallest_window,
+    spared,
 )
 
 __all__ = [
     "Block",
     "Cost",
+    "Inside",
     "Network",
     "Reach",
     "Shelf",
@@ -49,4 +52,5 @@ __all__ = [
     "probabilities_of",
     "seen_from_all_sides",
     "smallest_window",
+    "spared",
 ]

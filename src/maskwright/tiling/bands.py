@@ -6,6 +6,7 @@ its input (`Reach`). Shapes: C H W image, K H W logits, h w one window.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 import torch
@@ -15,6 +16,14 @@ from maskwright.tiling.shelf import IN_MEMORY, Shelf
 from maskwright.tiling.windows import Reach, Tiles, Window, plan_windows
 
 Network = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A network's logits but for those of the outermost `margin` pixels on each side, at less cost."""
+
+    network: Network
+    margin: int
 
 
 class Source(Protocol):
@@ -89,6 +98,7 @@ def bands(
     classes: int | None = None,
     device: str = "cpu",
     in_memory: int = IN_MEMORY,
+    inside: Inside | None = None,
 ) -> Iterator[Block]:
     """The logits of `logits_of` in blocks, float32: a row of blocks after the other, each from left to right. Blocks of
     a row have the same rows, and all of them together are the whole, without overlap.
@@ -98,12 +108,16 @@ def bands(
     device: where those zeros lie, as the network's logits do.
     in_memory: bytes of blended logits that are kept in memory while they wait for the windows below; the others wait
     in a temporary file.
+    inside: what computes exact windows whose outermost logits are not kept; None: the network itself. `spared` says
+    what margin there is.
 
     Raises:
         SettingError: exact tiles are asked for that cannot be exact, or the window is smaller than the halo.
     """
     exact, (rows, columns) = plan_windows(source.size, reach, tiles)
-    computed = _Computed(network, source, reach.margin, columns, tiles.batch, classes, device)
+    computed = _Computed(
+        network, inside if exact else None, source, reach.margin, columns, tiles.batch, classes, device
+    )
     blocks = _joined(computed, rows, start) if exact else _blended(computed, rows, start, in_memory)
     for block in blocks:
         part = block.below(start)
@@ -134,6 +148,7 @@ class _Computed:
     """The windows of an image, computed a row of windows at a time."""
 
     network: Network
+    inside: Inside | None
     source: Source
     margin: int
     columns: Sequence[Window]
@@ -141,24 +156,27 @@ class _Computed:
     classes: int | None
     device: str
 
-    def row(self, y: Window) -> Iterator[tuple[Window, Tensor]]:
-        """Each window of a row from left to right with its logits K h w float32."""
-        for several in self._batches():
+    def row(self, y: Window) -> Iterator[tuple[Window, Tensor, int]]:
+        """Each window of a row from left to right, its logits K h w float32, and how many on each side are left out."""
+        for several, inside in self._batches(y):
             inputs = [self.source.window(slice(y.start, y.stop), slice(x.start, x.stop)) for x in several]
             some = [image_Chw for image_Chw in inputs if image_Chw is not None]
-            logits = iter(self.network(torch.stack(some)).float() if some else ())
+            network, out = (inside.network, inside.margin) if inside else (self.network, 0)
+            logits = iter(network(torch.stack(some)).float() if some else ())
             for x, image_Chw in zip(several, inputs, strict=True):
-                yield x, self._zeros(y, x) if image_Chw is None else next(logits)
+                yield (x, self._zeros(y, x), 0) if image_Chw is None else (x, next(logits), out)
 
-    def _batches(self) -> Iterator[list[Window]]:
-        """Neighbours that are equally wide."""
-        waiting: list[Window] = []
-        for x in self.columns:
-            if waiting and (len(waiting) == self.batch or x.stop - x.start != waiting[0].stop - waiting[0].start):
-                yield waiting
-                waiting = []
-            waiting.append(x)
-        yield waiting
+    def _batches(self, y: Window) -> Iterator[tuple[list[Window], Inside | None]]:
+        """Neighbours that are equally wide, and of which all or none can do without their outermost logits."""
+
+        def kind(x: Window) -> tuple[int, Inside | None]:
+            spares = self.inside and all(w.leaves_out(self.inside.margin) for w in (y, x))
+            return x.stop - x.start, self.inside if spares else None
+
+        for (_, inside), alike in groupby(self.columns, kind):
+            several = list(alike)
+            for first in range(0, len(several), self.batch):
+                yield several[first : first + self.batch], inside
 
     def _zeros(self, y: Window, x: Window) -> Tensor:
         assert self.classes is not None, "who skips windows says how many classes there are"
@@ -168,9 +186,9 @@ class _Computed:
 def _joined(computed: _Computed, rows: Sequence[Window], start: int) -> Iterator[Block]:
     """What each exact window alone says."""
     for y in rows[_first(rows, start, exact=True) :]:
-        for x, logits_Khw in computed.row(y):
-            kept = logits_Khw[:, y.first : y.first + y.high - y.low, x.first : x.first + x.high - x.low]
-            yield Block(slice(y.low, y.high), slice(x.low, x.high), kept)
+        for x, logits_Khw, out in computed.row(y):
+            down, across = (slice(w.first - out, w.first - out + w.high - w.low) for w in (y, x))
+            yield Block(slice(y.low, y.high), slice(x.low, x.high), logits_Khw[:, down, across])
 
 
 def _blended(computed: _Computed, rows: Sequence[Window], start: int, in_memory: int) -> Iterator[Block]:
@@ -195,7 +213,7 @@ def _sums(computed: _Computed, y: Window, shelf: Shelf) -> Iterator[Block]:
     """
     sums_Khw: Tensor | None = None
     right = 0
-    for m, (x, logits_Khw) in enumerate(computed.row(y)):
+    for m, (x, logits_Khw, _) in enumerate(computed.row(y)):
         above = logits_Khw.new_zeros(logits_Khw.shape[0], y.high - y.low, x.high - right)
         shelf.fill(above, slice(y.low, y.high), slice(right, x.high))
         shelf.drop(y.high - 1, x.high)  # what the rows above left here; this row's own ends at y.high

@@ -61,6 +61,10 @@ class Window:
     high: int
     first: int
 
+    def leaves_out(self, pixels: int) -> bool:
+        """Whether so many pixels on each side of the output of a padded network are not kept."""
+        return self.first >= pixels and self.stop - self.start - self.first - (self.high - self.low) >= pixels
+
 
 def plan_windows(size: tuple[int, int], reach: Reach, tiles: Tiles) -> tuple[bool, list[list[Window]]]:
     """Whether the tiles are exact, and the windows of the rows and of the columns.
@@ -89,6 +93,18 @@ def plan_windows(size: tuple[int, int], reach: Reach, tiles: Tiles) -> tuple[boo
     if exact and tiles.mode == "auto" and _pixels(exact) <= _pixels(blended):
         return True, exact
     return False, blended
+
+
+def spared(size: tuple[int, int], reach: Reach, tiles: Tiles) -> tuple[int, int]:
+    """How many pixels on each side of their logits windows amid the image leave to their neighbours, and how many such
+    windows there are. 0 and 0 where tiles are not exact, or a valid network has lost those pixels already.
+    """
+    exact, sides = plan_windows(size, reach, tiles)
+    pixels = min(_ceil(n, reach.stride) for n in (reach.before, reach.after))
+    if not exact or reach.margin or not pixels:
+        return 0, 0
+    rows, columns = (sum(w.leaves_out(pixels) for w in line) for line in sides)
+    return (pixels, rows * columns) if rows * columns else (0, 0)
 
 
 def smallest_window(reach: Reach) -> int:
