@@ -32,8 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "none": {"objects": "none"},
     "border": {"objects": "border"},
     "border, 1 wide": {"objects.how": "border", "objects.width": 1},
-    "border, 3 wide": {"objects.how": "border", "objects.width": 3},
-    "border, 4 wide": {"objects.how": "border", "objects.width": 4},
+    "border, 2 wide": {"objects.how": "border", "objects.width": 2},
     "border, not weighed": {"objects": "border", "loss.class_weights": None},
     "centre": {"objects": "centre"},
 }

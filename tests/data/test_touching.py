@@ -33,8 +33,8 @@ def test_objects_that_share_a_side_or_a_corner_touch(numbered):
     assert seen.objects == 5 * seen.masks
     assert seen.touching == 0.8
     assert seen.diameter == pytest.approx(2 * (36 / np.pi) ** 0.5, abs=0.01)
-    # Two columns of six on either side, and the two pixels that meet at the corner.
-    assert seen.border == pytest.approx((2 * 2 * 6 + 2) / 1600, abs=1e-4)
+    # Four columns of six on either side, and on either side of the corner eight pixels that are at most 4 away.
+    assert seen.border == pytest.approx((2 * 4 * 6 + 2 * 8) / 1600, abs=1e-4)
 
 
 def test_masks_that_do_not_tell_objects_apart_say_nothing_of_touching(numbered):

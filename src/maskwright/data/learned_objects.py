@@ -17,13 +17,15 @@ from maskwright.records import Record
 
 OFF: Final = "none"
 """What is asked for where objects are not to be taken apart."""
+WIDTH: Final = 4
+"""Of borders: of a network whose first layer halves the image, two pixels; 2 were learned less well (EXPERIMENTS.md)."""
 
 
 class LearnedObjects(Record):
     """What a network learns of objects, by one class after those of the masks."""
 
     kind: Literal["border", "centre"]
-    width: PositiveInt = 2
+    width: PositiveInt = WIDTH
     """Border: pixels of an object that are at most so far from another object's, in working pixels."""
     core: float = Field(0.5, gt=0, lt=1)
     """Centre: pixels that are deeper inside their object than this share of its greatest depth."""
@@ -44,7 +46,7 @@ class ObjectSettings(Record):
     how: Literal["border", "centre", "distance"]
     """By borders or centres that the network learns as a class of its own; or by how deep a pixel lies inside the
     foreground alone, with nothing learned."""
-    width: PositiveInt = 2
+    width: PositiveInt = WIDTH
     core: float = Field(0.5, gt=0, lt=1)
     """Of what is learned; see `LearnedObjects`."""
     smallest: int = Field(1, ge=1)

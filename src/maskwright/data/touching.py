@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from maskwright.data.learned_objects import LearnedObjects, borders
+from maskwright.data.learned_objects import WIDTH, borders
 from maskwright.data.sample import Sample, Samples
 from maskwright.data.shapes import LARGEST
 from maskwright.records import Record
@@ -25,7 +25,7 @@ class Touching(Record):
     touching: float
     """Share of them with a pixel beside one of another object, at a side or a corner."""
     border: float
-    """Share of all pixels that are of an object and at most 2 pixels from another one's."""
+    """Share of all pixels that are of an object and at most `learned_objects.WIDTH` from another one's."""
     diameter: float
     """The median over objects of the diameter of a disc with as many pixels; 0 where there is none."""
 
@@ -42,7 +42,7 @@ def touching(samples: Samples, part: Sequence[Sample]) -> Touching | None:
         objects_HW = samples.objects_of(sample)
         assert objects_HW is not None, "the source says that it tells objects"
         beside += len(np.unique(objects_HW[borders(objects_HW, sqrt(2))]))
-        near += int(np.count_nonzero(borders(objects_HW, LearnedObjects(kind="border").width)))
+        near += int(np.count_nonzero(borders(objects_HW, WIDTH)))
         pixels += objects_HW.size
         areas += np.bincount(objects_HW.ravel())[1:].tolist()
     return Touching(
