@@ -18,7 +18,7 @@ from maskwright.records import Record
 OFF: Final = "none"
 """What is asked for where objects are not to be taken apart."""
 WIDTH: Final = 4
-"""Of borders: of a network whose first layer halves the image, two pixels; 2 were learned less well (EXPERIMENTS.md)."""
+"""Of borders: two pixels of a network whose first layer halves the image; 2 were learned less well (EXPERIMENTS.md)."""
 
 
 class LearnedObjects(Record):
