@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("part", choices=["memory", "speed"])
     parser.add_argument("--side", type=int, default=None, help="pixels; 30000 and 6000 if not said")
     parser.add_argument("--rows", type=int, default=None, help="memory: stop after so many; all if not said")
+    parser.add_argument("--window", type=int, default=720, help="memory: as the planner says for this network")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--check", type=int, default=2000)
@@ -136,7 +137,7 @@ def streamed(options: argparse.Namespace, path: str) -> dict:
     from maskwright.files import FilePlane, open_scene
     from maskwright.inference import Predictor
 
-    predictor = Predictor(model(), device="cpu")
+    predictor = Predictor(model(), device="cpu", window=options.window)
     start, began, rows = memory("VmRSS"), time.perf_counter(), 0
     with (
         tempfile.TemporaryDirectory(dir=options.folder) as folder,
@@ -151,7 +152,7 @@ def streamed(options: argparse.Namespace, path: str) -> dict:
     seconds = time.perf_counter() - began
     cost = predictor.cost(options.side, options.side)
     return {
-        "rows": rows, "seconds": seconds, "seconds_per_megapixel": seconds / (rows * options.side / 1e6),
+        "rows": rows, "window": options.window, "seconds": seconds, "seconds_per_megapixel": seconds / (rows * options.side / 1e6),
         "start_gib": start / 2**30, "peak_gib": memory("VmHWM") / 2**30, "overhead": cost.overhead, "tiles": str(cost),
     }  # fmt: skip
 
