@@ -152,7 +152,8 @@ def streamed(options: argparse.Namespace, path: str) -> dict:
     seconds = time.perf_counter() - began
     cost = predictor.cost(options.side, options.side)
     return {
-        "rows": rows, "window": options.window, "seconds": seconds, "seconds_per_megapixel": seconds / (rows * options.side / 1e6),
+        "rows": rows, "window": options.window, "seconds": seconds,
+        "seconds_per_megapixel": seconds / (rows * options.side / 1e6),
         "start_gib": start / 2**30, "peak_gib": memory("VmHWM") / 2**30, "overhead": cost.overhead, "tiles": str(cost),
     }  # fmt: skip
 
