@@ -30,13 +30,13 @@ demo: $(VENV)/.installed
 
 # One thread of arithmetic a process: two processes on two cores would only get in each other's way.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow" -x
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow" -x
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format src tests benchmarks

@@ -1,5 +1,6 @@
 """Killed at any moment and resumed, a run ends with the weights of the uninterrupted one, bit for bit."""
 
+import os
 import random
 import signal
 
@@ -131,9 +132,10 @@ def test_killed_where_it_hurts_and_resumed_it_ends_the_same(zygote, words, whole
 
 
 @pytest.mark.slow
-def test_killed_at_fifty_random_moments_it_ends_the_same(zygote, words, whole, tmp_path):
+def test_killed_at_random_moments_it_ends_the_same(zygote, words, whole, tmp_path):
+    """MASKWRIGHT_KILLS=50 kills more often."""
     rng, seen, run = random.Random(5), [], 0
-    while len(seen) < 50:
+    while len(seen) < int(os.environ.get("MASKWRIGHT_KILLS", "20")):
         budget = rng.choice(list(BUDGETS))
         often = f"checkpoint_seconds={rng.choice([0, 0, 0.2])}"
         folder = tmp_path / str(run)
@@ -145,7 +147,7 @@ def test_killed_at_fifty_random_moments_it_ends_the_same(zygote, words, whole, t
         run += 1
 
     places = {each.function for each in seen}
-    assert len(places) > 10, places
+    assert len(places) > 7, places
 
 
 def words_at(words, run, *more):
