@@ -61,7 +61,7 @@ def main() -> None:
         )
         model = quantised(run.network, run.calibration(images), settings)
         for name in options.runtimes:
-            compute = runtimes[name].prepare_model(model, run.device)  # type: ignore[attr-defined]
+            compute = runtimes[name].prepare_model(model, run.device)  # type: ignore[attr-defined]  # those named here read ONNX
             row = {
                 "run": options.run.name, "runtime": name, **settings.plain(), "mean_iou": round(whole, 4),
                 "points_lost": round(100 * (whole - run.mean_iou(compute)), 3),
@@ -87,7 +87,7 @@ class Run:
 
     def mean_iou(self, compute: Callable[[Tensor], Tensor]) -> float:
         """Of the split, with these logits in place of the network's."""
-        self.predictor.network.logits = compute  # type: ignore[method-assign]
+        self.predictor.network.logits = compute  # type: ignore[method-assign]  # the quantised one in its place
         return float(api.evaluate(self.predictor, self.samples, split=self.split).mean_iou)
 
     def calibration(self, count: int) -> Iterator[Tensor]:

@@ -107,7 +107,7 @@ def write(name: str, folder: Path, side: int) -> dict[str, float]:
 
     scratch = iter(range(1_000))
     result = Result(
-        "plane", Photograph(), Origin(Photograph.header, PLACE), CLASSES, plane, tuple(map(Chances, range(3))), None,  # type: ignore[arg-type]
+        "plane", Photograph(), Origin(Photograph.header, PLACE), CLASSES, plane, tuple(map(Chances, range(3))), None,  # type: ignore[arg-type]  # painted: reads as a scene does
         lambda shape, dtype: FilePlane.create(folder / f"scratch-{name}-{next(scratch)}", shape, dtype),
     )  # fmt: skip
     (output,) = wanted([name]).values()

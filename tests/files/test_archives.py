@@ -306,7 +306,7 @@ def test_a_forked_process_reads_while_a_thread_of_its_parent_holds_the_lock(tmp_
         if child == 0:  # whatever happens, it must not go on as a second pytest
             try:
                 found = read_bytes(path / "a")
-            except BaseException as error:
+            except BaseException as error:  # told by the parent, which fails then
                 found = repr(error).encode()
             os.write(write, found)
             os._exit(0)

@@ -23,8 +23,9 @@ from maskwright.runtimes.registry import Compute, runtimes
 QUICK: Final = 10.0
 """Seconds to start that are waited for when nobody says how long the job is."""
 AT_ONCE: Final = 1.0
+"""Seconds to start that any image is worth."""
 FEW: Final = 8
-"""Windows within an image, below which a runtime that takes longer than that to start computes all windows alike."""
+"""Windows amid an image, below which a runtime that takes longer to start computes all windows alike."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -128,7 +128,7 @@ def _range(values: list[NDArray[np.float32]], by: str) -> tuple[NDArray[np.float
         low, high = candidates[CUTS.index(1e-4)]
     else:
         low, high = min(candidates, key=lambda ends: _error(every, *ends))
-    return np.float32(low), np.float32(high)  # type: ignore[return-value]
+    return np.float32(low), np.float32(high)  # type: ignore[return-value]  # numpy: np.float32 of a float is float32
 
 
 def _cut(every: NDArray[np.float32], share: float) -> tuple[float, float]:

@@ -100,7 +100,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     # torch's own step may take a closure and give its loss; ours is never handed one.
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # nobody passes one
         """One update from the gradients."""
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]

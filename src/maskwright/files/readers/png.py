@@ -133,7 +133,7 @@ def _pixels(file: BinaryIO, chunks: list[_Chunk]) -> bytes | bytearray:
     for chunk in needed:
         file.seek(chunk.start - 8)
         # Every binary file has it; typing's BinaryIO forgets it.
-        file.readinto(place[: 12 + chunk.length])  # type: ignore[attr-defined]
+        file.readinto(place[: 12 + chunk.length])  # type: ignore[attr-defined]  # stubs: BinaryIO
         place = place[12 + chunk.length :]
     return data
 
