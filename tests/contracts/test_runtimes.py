@@ -1,11 +1,17 @@
 """What every runtime owes: the network's own logits, for any batch and any fitting size, from any thread."""
 
+import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 from tests.runtimes.networks import RECORDS, difference, images_for, logits_of, network_of
 
+import maskwright
 from maskwright.devices import choose
 from maskwright.runtimes import ReadsOnnx, prepare, runtimes
 from maskwright.runtimes.conversion import onnx_model
@@ -94,6 +100,47 @@ def test_those_that_read_onnx_take_a_model_as_bytes(name):
     images = images_for(network, 2, 3)
 
     assert difference(compute(images), logits_of(network, images)) <= 1e-4
+
+
+SIGNALLED = """
+import os, signal, sys, threading
+from tests.runtimes.networks import images_for, network_of
+from maskwright.devices import choose
+from maskwright.runtimes import runtimes
+
+handled = []
+signal.signal(signal.SIGUSR1, lambda *_: handled.append(1))
+network = network_of()
+
+def prepared():
+    compute = runtimes[sys.argv[1]].prepare(network, choose("cpu"))
+    compute(images_for(network, 1, 1))
+    return compute
+
+made = [prepared(), prepared()]
+made.pop(0)
+made.pop()
+one = [prepared()]
+thread = threading.Thread(target=one.clear)
+thread.start()
+thread.join()
+os.kill(os.getpid(), signal.SIGUSR1)
+print(len(handled))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has other signals")
+@pytest.mark.parametrize("name", QUICK)
+def test_a_signal_is_handled_after_runtimes_were_freed_in_any_order_and_by_any_thread(name, pytestconfig):
+    """A runtime may give the thread a stack for signals; where that is gone, the next signal kills the process."""
+    paths = [str(pytestconfig.rootpath), str(Path(maskwright.__file__).parents[1])]
+
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, name],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
 def test_a_planted_runtime_that_errs_is_seen():

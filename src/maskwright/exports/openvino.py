@@ -11,6 +11,7 @@ from maskwright.exports.int8 import in_int8
 from maskwright.exports.registry import Options, Runner, exports
 from maskwright.exports.whole import in_float32, whole_model
 from maskwright.inference.ensemble import Ensemble
+from maskwright.runtimes.openvino_core import openvino_core
 from maskwright.runtimes.packages import demand
 
 
@@ -38,14 +39,13 @@ class OpenVino:
 
     def open(self, path: Path, threads: int) -> Runner:
         """OpenVINO on the CPU, in 32 bit."""
-        ov = demand("openvino", "openvino", "Running an OpenVINO file")
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,
         }
-        compiled = ov.Core().compile_model(str(path), "CPU", settings)
+        compiled = openvino_core("Running an OpenVINO file").compile_model(str(path), "CPU", settings)
 
         def run(image_HWC: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
             found = compiled({"image": np.ascontiguousarray(image_HWC[None])})

@@ -10,7 +10,8 @@ from torch import Tensor
 from maskwright.devices import DeviceSettings, cores
 from maskwright.model import UNet
 from maskwright.runtimes.models import converted
-from maskwright.runtimes.packages import demand, is_there
+from maskwright.runtimes.openvino_core import openvino_core
+from maskwright.runtimes.packages import is_there
 from maskwright.runtimes.registry import Compute, runtimes
 
 
@@ -37,8 +38,7 @@ class OpenVino:
     @staticmethod
     def prepare_model(model: bytes, device: DeviceSettings) -> Compute:
         """The model compiled once, for images of any size."""
-        ov = demand("openvino", "openvino", "The runtime openvino")
-        core = ov.Core()
+        core = openvino_core("The runtime openvino")
         compiled = core.compile_model(
             core.read_model(io.BytesIO(model)),
             "CPU",

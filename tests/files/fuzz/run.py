@@ -5,7 +5,7 @@
     python tests/files/fuzz/run.py --seed "png-rgb8 lie 7"  one; --save writes the file down
     python tests/files/fuzz/run.py --count 2000 --only npz  what has that in the name of flavour or damage
 
-Each file gives an image or a `ReadError`. A fault is: any other exception, a warning, a crash, more than 5 s of
+Each file gives an image or a `ReadError`. A fault is: any other exception, a warning, a crash, more than 20 s of
 processor time or 2 GiB of memory for one read, an image that is not what the header said, or pixels that differ
 when the file is read again (memory nobody has written to). The exit code is 1 if there is one, and its seed and one
 line about it belong into `seeds.txt`.
