@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.contracts.test_open_lists import usual_folders
+from tests.contracts.test_layouts import usual_folders
 
 from maskwright.data.layouts import recognise
 from maskwright.data.sources import Place, sources
