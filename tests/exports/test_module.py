@@ -56,7 +56,7 @@ def test_working_sizes_in_whole_numbers_are_those_of_the_preprocessing(scale):
     """0.29 · 150 is 43.5 on paper and a little less in a computer."""
     about = model(scale=scale).description.preprocess
     top, bottom = _ratio(about)
-    member = Whole(joined([model(scale=scale)])).members[0]
+    member = Whole(joined([model(scale=scale)])).mean.looks[0]
 
     assert member.scale == (top, bottom)
     assert (top == 0) == (scale == 0.29)

@@ -13,6 +13,7 @@ from maskwright.exports.module import Whole
 from maskwright.exports.registry import Options, Runner, exports
 from maskwright.exports.torchscript import runner_of
 from maskwright.inference.ensemble import Ensemble
+from maskwright.inference.looks import looks_of
 
 
 @exports.register("torch-export")
@@ -51,5 +52,5 @@ class TorchExport:
 
 def smallest(model: Ensemble) -> int:
     """Pixels a side of the smallest image: two strides, so that no map is a single pixel."""
-    scales = [1.0 if m.description.preprocess.size else m.description.preprocess.scale for m in model.members]
+    scales = [1.0 if look.preprocess.size else look.preprocess.scale for look in looks_of(model.members)]
     return math.ceil(2 * max(member.network.record.stride for member in model.members) / min(scales))
