@@ -129,6 +129,7 @@ def certify(
         kind=kind,
         about=part.about,
         int8=bool(options.calibration),
+        views=tuple(member.description.plan.views for member in model.members),
         images=tuple(case.name for case in cases),
         pixels=said.pixels,
         cropped=most if any(max(case.image.shape[:2]) > most for case in cases) else None,

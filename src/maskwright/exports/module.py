@@ -6,7 +6,6 @@ Sizes are worked out with whole numbers and without questions, so that a trace h
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Final
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.data.preprocess import LUMINANCE, Preprocess
-from maskwright.exports.padding import padding
+from maskwright.exports.padding import LONGEST, padding
 from maskwright.exports.suiting import own_statistics
 from maskwright.inference.ensemble import Ensemble
 from maskwright.inference.looks import Look, looks_of
@@ -22,9 +21,6 @@ from maskwright.model.sizes import geometry
 from maskwright.modelfile import Model
 from maskwright.runtimes.folding import folded
 from maskwright.tiling import View, seen_from_all_sides
-
-LONGEST: Final = 2**16
-"""Pixels a side up to which working sizes are known to be right."""
 
 Ways = tuple[View, ...]
 
@@ -63,7 +59,7 @@ class Looking(nn.Module):
         self.keeps_size = about.size is None and about.scale == 1
         # A list, since TorchScript looks up nothing in a tuple by a number that it works out.
         self.size: list[int] = list(about.size or (0, 0))
-        self.scale: tuple[int, int] = (0, 1) if about.size else _ratio(about)
+        self.scale: tuple[int, int] = (0, 1) if about.size else ratio(about)
         self.factor = float(about.scale)
         self.smooth = about.interpolation == "bilinear"
         self.by_itself = own_statistics(about)
@@ -194,7 +190,7 @@ class Whole(nn.Module):
         return grey.round() if self.rounds else grey
 
 
-def _ratio(preprocess: Preprocess) -> tuple[int, int]:
+def ratio(preprocess: Preprocess) -> tuple[int, int]:
     """The scale as a fraction with which every side up to `LONGEST` becomes as long as it should; 0, 1 for none.
 
     Of 0.29 there is none: what a computer makes of 0.29 · 150 and 0.29 · 250, one a half and one a little less, no

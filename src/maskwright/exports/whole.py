@@ -15,7 +15,7 @@ import numpy as np
 
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.exports.graph import Graph
-from maskwright.exports.padding import Padding, padding
+from maskwright.exports.padding import LONGEST, Padding, padding
 from maskwright.exports.suiting import own_statistics
 from maskwright.exports.taps import resized
 from maskwright.inference.ensemble import Ensemble
@@ -79,11 +79,8 @@ def _probabilities(
     return _shares(g, logits, classes)
 
 
-def _seen(
-    g: Graph, ways: Sequence[View], network: Callable[[str], str], image: str, classes: int
-) -> tuple[str, int]:
-    """What the network says of the image looked at in these ways, and of how many classes:
-    `tiling.seen_from_all_sides`, one way after the other."""
+def _seen(g: Graph, ways: Sequence[View], network: Callable[[str], str], image: str, classes: int) -> tuple[str, int]:
+    """What the network says, and of how many classes: `tiling.seen_from_all_sides`, one way after the other."""
     if len(ways) == 1:
         return network(image), classes
     total = ""
@@ -155,8 +152,18 @@ def _working(g: Graph, preprocess: Preprocess, axis: int, n: str) -> str:
         return g.numbers(preprocess.size[axis])
     if preprocess.scale == 1:
         return n
-    scaled = g("Round", g("Mul", g.cast(n, "float64"), g.constant(np.array([preprocess.scale], np.float64))))
-    return g("Max", g.cast(scaled, "int64"), g.numbers(1))
+    # In 32 bit, since OpenVINO and TensorRT make that of all numbers; where it comes out another size, that is mended.
+    scale = np.array([preprocess.scale], np.float32)
+    scaled = g.cast(g("Round", g("Mul", g.cast(n, "float32"), g.constant(scale))), "int64")
+    sizes = np.arange(1, LONGEST + 1)
+    off = np.rint(sizes * preprocess.scale).astype(np.int64) - np.rint(sizes.astype(np.float32) * scale).astype(
+        np.int64
+    )
+    if off.any():
+        is_one = g.cast(g("Equal", n, g.constant(sizes[off != 0])), "int64")
+        mended = g("ReduceSum", g("Mul", is_one, g.constant(off[off != 0])), g.numbers(0), keepdims=1)
+        scaled = g("Add", scaled, mended)
+    return g("Max", scaled, g.numbers(1))
 
 
 def _resized(g: Graph, preprocess: Preprocess, image: str, batch: str, own: list[str], working: list[str]) -> str:
