@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from maskwright.data.layouts import Pairs, layouts, recognise
 from maskwright.errors import SettingError
+from maskwright.exports import exports
 from maskwright.files import MaskStyle, is_file, readers, write_image, write_mask
 from maskwright.files.annotations import formats
 from maskwright.files.annotations.content import Content
@@ -37,6 +38,7 @@ LISTS = {
     "cleaning step": steps,
     "output": outputs,
     "runtime": runtimes,
+    "export": exports,
 }
 PARTS = [pytest.param(part, id=f"{kind} {name}") for kind, parts in LISTS.items() for name, part in parts.items()]
 

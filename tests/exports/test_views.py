@@ -83,14 +83,11 @@ def test_what_is_compared_here_would_differ_without_the_views():
 
 
 @QUIET
-@pytest.mark.parametrize(
-    "kind",
-    ["onnx", "torchscript", "bioimageio", *(pytest.param(k, marks=pytest.mark.slow) for k in ("openvino",))],
-)
-def test_every_format_holds_two_members_of_unlike_sizes_and_views(kind, tmp_path):
+@pytest.mark.parametrize("kind", ["onnx", "torchscript", "bioimageio"])
+def test_members_of_unlike_views_are_one_file_for_images_of_one_row_too(kind, tmp_path):
     both = pair()
     _, run = written(kind, both, tmp_path)
-    for size in [(1, 20), (37, 53), (64, 40)]:
+    for size in [(1, 20), (37, 53)]:
         agree(both, run, noise("uint8", *size, 1))
 
 
