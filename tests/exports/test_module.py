@@ -5,7 +5,7 @@ import torch
 from tests.exports.conftest import agree, model, noise
 from tests.exports.test_whole import KINDS, SIZES
 
-from maskwright.exports.module import Whole, _ratio
+from maskwright.exports.module import Whole, ratio
 from maskwright.exports.registry import Options
 from maskwright.exports.torch_export import TorchExport, smallest
 from maskwright.exports.torchscript import TorchScript, description_of, runner_of
@@ -55,8 +55,8 @@ def test_an_exported_program_holds_from_the_smallest_side_on(settings, tmp_path)
 def test_working_sizes_in_whole_numbers_are_those_of_the_preprocessing(scale):
     """0.29 · 150 is 43.5 on paper and a little less in a computer."""
     about = model(scale=scale).description.preprocess
-    top, bottom = _ratio(about)
-    member = Whole(joined([model(scale=scale)])).members[0]
+    top, bottom = ratio(about)
+    member = Whole(joined([model(scale=scale)])).mean.looks[0]
 
     assert member.scale == (top, bottom)
     assert (top == 0) == (scale == 0.29)

@@ -11,7 +11,9 @@ from maskwright.devices import cores
 from maskwright.errors import DataError, SettingError
 from maskwright.exports import Case, Certificate, Options, made, ready
 from maskwright.inference import ensemble
+from maskwright.inference.looks import with_views
 from maskwright.modelfile import Description
+from maskwright.tiling import Views
 
 CALIBRATION = 32
 """Training images that the ranges of 8-bit integers are fitted to."""
@@ -26,6 +28,7 @@ def export(
     images: int = 16,
     tolerance: float | None = None,
     int8: bool = False,
+    views: Views | None = None,
     said: Mapping[str, str] | None = None,
     overwrite: bool = False,
     watch: Watch | None = None,
@@ -37,6 +40,7 @@ def export(
     its validation images are compared; without any, the golden sample alone.
     tolerance: the largest difference of a probability, default 1e-3; with int8 the mean IoU that may be lost, 0.005.
     int8: compute in 8-bit integers, their ranges fitted to training images of `data`.
+    views: in which ways the export looks at each image, where that is not the model's plan's; None: as the plan says.
     said: what only you can say, e.g. {"author": "Ada Lovelace", "licence": "CC-BY-4.0"}; bioimageio asks for both.
 
     Raises:
@@ -52,7 +56,7 @@ def export(
         raise SettingError(f"{target} should end in {part.suffix}, as files of {to} do.")
     if target.exists() and not overwrite:
         raise SettingError(f"{target} is there already. Give another --out, or --overwrite what is there.")
-    opened = ensemble.load(model)
+    opened = with_views(ensemble.load(model), views)
     about = opened.description
     samples = _samples(model, data, watch)
     cases: list[Case] = []

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import console, errors, watching
-from maskwright.cli.options import settings_of
+from maskwright.cli.options import Flips, Scales, Turns, settings_of, views_of
 
 
 def export(
@@ -28,6 +28,9 @@ def export(
         ),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Compute in 8-bit integers, fitted to training images.")] = False,
+    flips: Flips = None,
+    turns: Turns = None,
+    scales: Scales = None,
     said: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,6 +62,7 @@ def export(
                 images=images,
                 tolerance=tolerance,
                 int8=int8,
+                views=views_of(flips, turns, scales),
                 said=settings_of(said),
                 overwrite=overwrite,
                 watch=watch,

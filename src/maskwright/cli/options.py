@@ -1,11 +1,14 @@
 """Arguments that several verbs share, each said once."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from maskwright.errors import SettingError
+
+if TYPE_CHECKING:
+    from maskwright.tiling import Views
 
 Data = Annotated[Path, typer.Argument(help="Folder of images and masks, or a dataset.yaml.", show_default=False)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto: the fastest there is.")]
@@ -82,6 +85,12 @@ Objects = Annotated[
         show_default=False,
     ),
 ]
+Flips = Annotated[
+    str | None,
+    typer.Option(help="Also look at the image flipped: horizontal, vertical or both.", show_default=False),
+]
+Turns = Annotated[str | None, typer.Option(help="Also look at it turned: half or quarter.", show_default=False)]
+Scales = Annotated[str | None, typer.Option(help="Look at it in these sizes, e.g. 0.75,1,1.25.", show_default=False)]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -101,6 +110,15 @@ Settings = Annotated[
 def with_objects(pairs: list[str] | None, objects: str | None) -> list[str]:
     """The settings, with how objects are taken apart, if that was said."""
     return [*(pairs or []), *([] if objects is None else [f"objects={objects}"])]
+
+
+def views_of(flips: str | None, turns: str | None, scales: str | None) -> "Views | None":
+    """The ways to look at images, None if none was said."""
+    from maskwright.tiling import Views
+
+    said = {"flips": flips, "turns": turns, "scales": None if scales is None else scales.split(",")}
+    given = {key: value for key, value in said.items() if value is not None}
+    return Views.read(given, "--flips, --turns, --scales") if given else None
 
 
 def settings_of(pairs: list[str] | None) -> dict[str, Any]:

@@ -10,14 +10,13 @@ import typer
 from rich.markup import escape
 
 from maskwright.cli.console import console, duration, errors
-from maskwright.cli.options import Device
+from maskwright.cli.options import Device, Flips, Scales, Turns, views_of
 from maskwright.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maskwright.api import Written
-    from maskwright.tiling import Views
 
 
 def _list(wanted: bool) -> None:
@@ -72,16 +71,9 @@ def predict(
             show_default=False,
         ),
     ] = [],  # noqa: B006
-    flips: Annotated[
-        str | None,
-        typer.Option(help="Also look at the image flipped: horizontal, vertical or both.", show_default=False),
-    ] = None,
-    turns: Annotated[
-        str | None, typer.Option(help="Also look at it turned: half or quarter.", show_default=False)
-    ] = None,
-    scales: Annotated[
-        str | None, typer.Option(help="Look at it in these sizes, e.g. 0.75,1,1.25.", show_default=False)
-    ] = None,
+    flips: Flips = None,
+    turns: Turns = None,
+    scales: Scales = None,
     window: Annotated[
         int | None,
         typer.Option(
@@ -127,7 +119,7 @@ def predict(
     done: list[Written] = []
     for result in api.predict_files(
         [model, *others], inputs, out, outputs=output, objects=objects, clean_up=clean_up,
-        views=_views(flips, turns, scales), window=window, guard="strict" if strict else "warn" if guard else "off",
+        views=views_of(flips, turns, scales), window=window, guard="strict" if strict else "warn" if guard else "off",
         overwrite=overwrite, jobs=jobs, device=device, runtime=runtime,
     ):  # fmt: skip
         done.append(replace(result, files=result.files[:1]))
@@ -144,15 +136,6 @@ def predict(
     _sum_up(done, counts, out, time.monotonic() - started)
     if counts["failed"]:
         raise typer.Exit(1)
-
-
-def _views(flips: str | None, turns: str | None, scales: str | None) -> "Views | None":
-    """The ways to look at images, None if none was said."""
-    from maskwright.tiling import Views
-
-    said = {"flips": flips, "turns": turns, "scales": None if scales is None else scales.split(",")}
-    given = {key: value for key, value in said.items() if value is not None}
-    return Views.read(given, "--flips, --turns, --scales") if given else None
 
 
 def _sum_up(done: "Sequence[Written]", counts: "Counter[str]", out: Path, seconds: float) -> None:

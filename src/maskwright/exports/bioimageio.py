@@ -17,18 +17,17 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from maskwright._version import __version__
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import ExportError, SettingError
 from maskwright.exports.describing import described
 from maskwright.exports.model_card import card_text, one_line
-from maskwright.exports.module import Logits, Member
+from maskwright.exports.module import Mean
 from maskwright.exports.registry import Options, Runner, exports
+from maskwright.exports.torchscript import traced
 from maskwright.inference.ensemble import Ensemble, golden_image
 from maskwright.modelfile import Model
-from maskwright.runtimes.folding import example_shape
 from maskwright.runtimes.packages import demand
 
 SIDE: Final = 64
@@ -90,22 +89,6 @@ class BioImageIO:
         return run
 
 
-class Probabilities(nn.Module):
-    """Images B C H W float32 → the mean of the members' probabilities, B K H W, at the images' own size."""
-
-    def __init__(self, models: list[Model]):
-        super().__init__()
-        self.members = nn.ModuleList(Member(model, _traced) for model in models)
-        self.eval().requires_grad_(False)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """The probabilities."""
-        total = torch.zeros(1)
-        for member in self.members:
-            total = total + member(image)
-        return total / len(self.members)
-
-
 def demand_said(said: Mapping[str, str]) -> None:
     """Nothing, if all is said that the specification asks for and no model file knows.
 
@@ -124,7 +107,7 @@ def _filled(folder: Path, model: Ensemble, options: Options) -> dict[str, Any]:
     about, said = model.description, options.said
     name = _name(said.get("name", f"{about.provenance.get('data', 'images')} U-Net"))
     single = len(model.members) == 1
-    network = Probabilities([_without_normalisation(one) if single else one for one in model.members])
+    network = Mean([_without_normalisation(one) if single else one for one in model.members], traced)
     jit: Any = torch.jit
     scripted = jit.script(network)
     jit.save(scripted, str(folder / "weights.pt"))
@@ -230,13 +213,6 @@ def _without_normalisation(model: Model) -> Model:
     channels = model.description.preprocess.channels
     plain = model.description.preprocess.model_copy(update={"mean": (0.0,) * channels, "std": (1.0,) * channels})
     return Model(model.network, model.description.model_copy(update={"preprocess": plain}))
-
-
-def _traced(model: Model) -> nn.Module:
-    logits = Logits(model)
-    jit: Any = torch.jit
-    traced: nn.Module = jit.trace(logits, torch.zeros(example_shape(logits.network, 2, 1)), check_trace=False)
-    return traced
 
 
 def _name(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from maskwright.records import Record
+from maskwright.tiling import Views
 
 TOLERANCE: Final = 1e-3
 """Largest difference of a probability. Other libraries add up in another order: up to 1e-5 was seen, and less than 1e-4
@@ -36,6 +37,8 @@ class Certificate(Record):
     kind: str
     about: str
     int8: bool = False
+    views: tuple[Views, ...] = ()
+    """In which ways each member looks at an image, in PyTorch and exported."""
     images: tuple[str, ...]
     """The images that both were run on; the golden sample is the one the model file carries."""
     pixels: int
@@ -89,6 +92,8 @@ class Certificate(Record):
             + (f", {self.logit_difference:.2g} of a logit" if self.logit_difference is not None else ""),
             "Pixels that change class": f"{100 * self.changed:.4f} %",
         }
+        if any(views.count > 1 for views in self.views):
+            said["Views"] = f"{_views(self.views)}; the mean of the probabilities counts, in PyTorch too"
         if self.mean_iou is not None:
             m = self.mean_iou
             said["Mean IoU"] = f"{m.torch:.4f} in PyTorch, {m.export:.4f} exported, {m.change:+.4f}"
@@ -120,6 +125,16 @@ class Certificate(Record):
 def _listed(images: tuple[str, ...]) -> str:
     shown = ", ".join(images[:4])
     return shown if len(images) <= 4 else f"{shown} and {len(images) - 4} more images"
+
+
+def _views(every: tuple[Views, ...]) -> str:
+    """Of each member, unless all are alike."""
+    each = [
+        f"{views.count} of each image (flips {views.flips}, turns {views.turns}, "
+        f"scales {', '.join(format(scale, 'g') for scale in views.scales)})"
+        for views in every
+    ]
+    return each[0] if len(set(each)) == 1 else "; ".join(f"member {n}: {text}" for n, text in enumerate(each, start=1))
 
 
 def _size(count: int) -> str:

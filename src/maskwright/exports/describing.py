@@ -6,10 +6,12 @@ from fractions import Fraction
 from typing import Any, Final
 
 from maskwright._version import __version__
+from maskwright.data.preprocess import Preprocess
 from maskwright.exports.suiting import own_statistics
 from maskwright.inference.ensemble import Ensemble
+from maskwright.inference.looks import looks_of
+from maskwright.model import UNetRecord
 from maskwright.model.sizes import geometry
-from maskwright.modelfile import Description
 
 KEY: Final = "maskwright"
 """Under which the text stands in every kind of file."""
@@ -25,7 +27,8 @@ def described(ensemble: Ensemble) -> dict[str, Any]:
     """The description, as plain values.
 
     classes: name, the value written for it in masks, and its colour. mask: how mask files hold the values. image: what
-    goes in. preprocess: what the graph does to it, a member each. tiling: how a large image is cut, None: not at all.
+    goes in. preprocess: what the graph does to it, a member each; views: in which ways that member looks at it. tiling:
+    how a large image is cut, None: not at all.
     """
     about = ensemble.description
     style = about.labels.style
@@ -41,6 +44,7 @@ def described(ensemble: Ensemble) -> dict[str, Any]:
         },
         "image": {"layout": "BHWC", "dtype": about.preprocess.dtype, "channels": about.preprocess.channels},
         "preprocess": [member.description.preprocess.plain() for member in ensemble.members],
+        "views": [member.description.plan.views.plain() for member in ensemble.members],
         "networks": [member.description.network.plain() for member in ensemble.members],
         "tiling": _tiling(ensemble),
         "scores": {part: _mean_iou(scores) for part, scores in about.scores.items()},
@@ -59,23 +63,26 @@ def _mean_iou(scores: Any) -> Any:
 
 def _tiling(ensemble: Ensemble) -> dict[str, Any] | None:
     """Pieces of up to `side` pixels, with `halo` of their neighbours around them, that begin at multiples of `step`."""
-    each = [_of_one(member.description) for member in ensemble.members]
+    looks = looks_of(ensemble.members)
+    each = [_of_one(look.preprocess, ensemble.members[look.member].network.record) for look in looks]
     if any(one is None for one in each):
         return None  # an image that is made one size, or normalised by itself, must be seen as a whole
     steps, halos, exact = zip(*(one for one in each if one is not None), strict=True)
     step = math.lcm(*steps)
+    if step > SIDE // 4:  # scales that go badly together; with those no cut is exact, so the strides' own grid will do
+        step = math.lcm(*(member.network.record.stride for member in ensemble.members))
     halo = -(-max(halos) // step) * step
     side = max(SIDE, 4 * halo) // step * step
     return {"side": side, "halo": halo, "step": step, "exact": all(exact)}
 
 
-def _of_one(about: Description) -> tuple[int, int, bool] | None:
+def _of_one(preprocess: Preprocess, network: UNetRecord) -> tuple[int, int, bool] | None:
     """Step and halo in pixels of the image, and whether pieces with these say what the whole image says."""
-    if about.preprocess.size is not None or own_statistics(about.preprocess):
+    if preprocess.size is not None or own_statistics(preprocess):
         return None
-    reach = geometry(about.network)
-    scale = Fraction(about.preprocess.scale).limit_denominator(64)
+    reach = geometry(network)
+    scale = Fraction(preprocess.scale).limit_denominator(64)
     # So many pixels of the image are a whole number of strides.
     step = (reach.stride / scale).numerator
     halo = math.ceil((max(reach.before, reach.after) + SMOOTH) / scale) if reach.is_local else SIDE // SHARE
-    return step, halo, reach.is_local and about.preprocess.scale == 1
+    return step, halo, reach.is_local and preprocess.scale == 1

@@ -1,6 +1,6 @@
 """An ONNX graph, written down operator by operator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -65,16 +65,34 @@ class Graph:
         scalar = self("Squeeze", stop, self.numbers(0))
         return self("Range", self.constant(np.int64(0)), scalar, self.constant(np.int64(1)))
 
-    def insert(self, model: Any, value: str) -> str:
-        """What another graph of one input and one output makes of the value."""
-        own = self.onnx.compose.add_prefix(model, f"network_{len(self.nodes)}/").graph
+    def function(self, model: Any) -> Callable[[str], str]:
+        """What another graph of one input and one output makes of a value, however often; its constants are kept once.
+
+        An ONNX file has functions of its own, but not all that read such files know them: its nodes are repeated.
+        """
+        graph, home = model.graph, f"network_{len(self.constants)}/"
+        constants = {weight.name: home + weight.name for weight in graph.initializer}
+        for weight in graph.initializer:
+            self.constants.append(self.onnx.TensorProto())
+            self.constants[-1].CopyFrom(weight)
+            self.constants[-1].name = constants[weight.name]
         self.opsets |= {
             opset.domain: opset.version for opset in model.opset_import if opset.domain not in ("", "ai.onnx")
         }
-        self.nodes.append(self.onnx.helper.make_node("Identity", [value], [own.input[0].name]))
-        self.nodes += _in_order(own)
-        self.constants += own.initializer
-        return str(own.output[0].name)
+        nodes = _in_order(graph)
+
+        def made(value: str) -> str:
+            own = f"{home}{len(self.nodes)}/"
+            names = constants | {graph.input[0].name: value}
+            names |= {name: own + name for node in nodes for name in node.output if name}
+            for node in nodes:
+                self.nodes.append(self.onnx.NodeProto())
+                self.nodes[-1].CopyFrom(node)
+                self.nodes[-1].name = own + node.name
+                _rename(self.nodes[-1], names)
+            return names[graph.output[0].name]
+
+        return made
 
     def model(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """The finished model, checked; inputs and outputs are (name, dtype, shape), a letter for what is open."""
@@ -90,6 +108,15 @@ class Graph:
         model.producer_name = "maskwright"
         self.onnx.checker.check_model(model)
         return model
+
+
+def _rename(node: Any, names: Mapping[str, str]) -> None:
+    """Other names for what a node, and the graphs inside it, read and make."""
+    for values in (node.input, node.output):
+        values[:] = [names.get(name, name) for name in values]
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            _rename(inner, names)
 
 
 def _in_order(graph: Any) -> list[Any]:

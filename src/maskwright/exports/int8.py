@@ -8,6 +8,7 @@ from torch import Tensor
 
 from maskwright.anysize import fitted
 from maskwright.exports.whole import Core
+from maskwright.inference.looks import looks_of
 from maskwright.modelfile import Model
 from maskwright.runtimes.int8 import quantised
 from maskwright.runtimes.packages import demand
@@ -27,8 +28,15 @@ def in_int8(images: Sequence[NDArray[Any]]) -> Core:
 
 
 def _windows(model: Model, images: Sequence[NDArray[Any]]) -> Iterator[Tensor]:
-    """The middle of each image as the network sees it, of a size that fits."""
-    for image_HWC in images:
-        seen_Chw = model.description.preprocess(image_HWC)
+    """The middle of each image as the network sees it, of a size that fits.
+
+    Where the model looks at images in several ways, they take turns: maps of other scales have other ranges, and all
+    ways of each image would take as many times as long and say little more.
+    """
+    looks = looks_of([model])
+    views = [(look.preprocess, way) for way in looks[0].ways for look in looks]
+    for n in range(max(len(images), len(views)) if images else 0):
+        preprocess, way = views[n % len(views)]
+        seen_Chw = preprocess(images[n % len(images)])
         top, left = (max(0, n - WINDOW) // 2 for n in seen_Chw.shape[1:])
-        yield fitted(model.network.record, seen_Chw[:, top : top + WINDOW, left : left + WINDOW])
+        yield way.of(fitted(model.network.record, seen_Chw[:, top : top + WINDOW, left : left + WINDOW]))

@@ -25,6 +25,7 @@ from maskwright.exports.registry import Export, Options, exports
 from maskwright.exports.suiting import demand_suits
 from maskwright.inference import Predictor
 from maskwright.inference.ensemble import Ensemble
+from maskwright.inference.looks import looks_of
 from maskwright.records import replacing
 from maskwright.runtimes.packages import demand
 from maskwright.tiling import Tiles
@@ -128,6 +129,7 @@ def certify(
         kind=kind,
         about=part.about,
         int8=bool(options.calibration),
+        views=tuple(member.description.plan.views for member in model.members),
         images=tuple(case.name for case in cases),
         pixels=said.pixels,
         cropped=most if any(max(case.image.shape[:2]) > most for case in cases) else None,
@@ -151,17 +153,17 @@ def certify(
 
 def golden(model: Ensemble, image_HWC: NDArray[Any]) -> NDArray[Any]:
     """The golden sample, mirrored to odd sides of some 64 working pixels: no size that a network likes best."""
-    scale = min(1.0, *(member.description.preprocess.scale for member in model.members))
+    scale = min(1.0, *(look.preprocess.scale for look in looks_of(model.members)))
     height, width = (max(n, math.ceil(LEAST / scale)) for n in image_HWC.shape[:2])
     return mirrored_to(image_HWC, (height + 3) | 1, (width + 9) | 1)
 
 
 def _largest(model: Ensemble) -> int:
     """Pixels a side up to which an image is compared whole."""
-    every = [member.description.preprocess for member in model.members]
+    every = [look.preprocess for look in looks_of(model.members)]
     if any(preprocess.size is not None for preprocess in every):
         return sys.maxsize  # an image that is made one size is seen as a whole, and costs the same
-    return round(MOST / min(1.0, *(preprocess.scale for preprocess in every)))
+    return round(MOST / max(preprocess.scale for preprocess in every))
 
 
 def _pair(ours: int | None, exported: int | None) -> Pair | None:

@@ -4,9 +4,8 @@ In: `image`, B H W C as stored. Out: labels B H W uint8 and probabilities B K H 
 Sizes are worked out with whole numbers and without questions, so that a trace holds for other sizes too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Final
 
 import numpy as np
 import torch
@@ -14,54 +13,59 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.data.preprocess import LUMINANCE, Preprocess
-from maskwright.exports.padding import padding
+from maskwright.exports.padding import LONGEST, padding
 from maskwright.exports.suiting import own_statistics
 from maskwright.inference.ensemble import Ensemble
+from maskwright.inference.looks import Look, looks_of
+from maskwright.model.sizes import geometry
 from maskwright.modelfile import Model
 from maskwright.runtimes.folding import folded
+from maskwright.tiling import View, seen_from_all_sides
 
-LONGEST: Final = 2**16
-"""Pixels a side up to which working sizes are known to be right."""
+Ways = tuple[View, ...]
 
 
 class Logits(nn.Module):
-    """A network for images that fit it, B C h w → B K h w."""
+    """A network that looks in these ways at images that fit it, B C h w → B K h w, as `tiling.seen_from_all_sides`."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Model, ways: Ways):
         super().__init__()
         self.network = folded(model.network)
+        # One way after the other: images are seen whole here, and a batch of all would take as many times the memory.
+        self.seen, _ = seen_from_all_sides(self.network.logits, geometry(self.network.record), ways, together=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits, as `UNet.logits`."""
-        return self.network.logits(image)
+        """Logits; of several ways the logarithm of the mean of the probabilities, of two classes for a single logit."""
+        return self.seen(image)
 
 
-class Member(nn.Module):
-    """One model: an image in the network's channels, B C H W float32 → probabilities B K H W."""
+class Looking(nn.Module):
+    """One member at one scale: an image in the network's channels, B C H W float32 → its part of the mean, B K H W."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: Model, logits: Callable[[Model], nn.Module]):
+    def __init__(self, model: Model, look: Look, logits: nn.Module):
         super().__init__()
-        about = model.description.preprocess
-        self.logits = logits(model)
+        about = look.preprocess
+        self.weight = look.weight
+        self.logits = logits
         self.register_buffer("mean", torch.tensor(about.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(about.std)[:, None, None])
         rule = padding(model.network.record)
         self.rule = (rule.before, rule.first, rule.step, rule.covers)
         self.repeats = rule.repeats
-        self.single = model.network.record.classes == 1
+        self.single = model.network.record.classes == 1 and len(look.ways) == 1
         self.keeps_size = about.size is None and about.scale == 1
         # A list, since TorchScript looks up nothing in a tuple by a number that it works out.
         self.size: list[int] = list(about.size or (0, 0))
-        self.scale: tuple[int, int] = (0, 1) if about.size else _ratio(about)
+        self.scale: tuple[int, int] = (0, 1) if about.size else ratio(about)
         self.factor = float(about.scale)
         self.smooth = about.interpolation == "bilinear"
         self.by_itself = own_statistics(about)
 
     def forward(self, image: Tensor) -> Tensor:
-        """B C H W float32 as stored → probabilities B K H W."""
+        """B C H W float32 as stored → probabilities B K H W, times the weight of this look."""
         H, W = image.shape[2], image.shape[3]
         h, w = self.working(H, 0), self.working(W, 1)
         if not self.keeps_size:
@@ -75,8 +79,8 @@ class Member(nn.Module):
             logits = F.interpolate(logits, size=[H, W], mode="bilinear", align_corners=False)
         if self.single:
             foreground = logits.sigmoid()
-            return torch.cat([1 - foreground, foreground], dim=1)
-        return logits.softmax(1)
+            return self.weight * torch.cat([1 - foreground, foreground], dim=1)
+        return self.weight * logits.softmax(1)
 
     def normalised(self, image: Tensor) -> Tensor:
         """As `Preprocess.normalise`."""
@@ -134,28 +138,44 @@ class Member(nn.Module):
         return torch.minimum(folded_n, period - folded_n)
 
 
+class Mean(nn.Module):
+    """What all members say at all scales, in the mean: B C H W float32 → probabilities B K H W."""
+
+    def __init__(self, members: Sequence[Model], logits: Callable[[Model, Ways], nn.Module] = Logits):
+        super().__init__()
+        looks = looks_of(members)
+        # One of each member for all its scales, so that its weights are there once.
+        ways = {look.member: look.ways for look in looks}
+        networks = {n: logits(members[n], own) for n, own in ways.items()}
+        self.looks = nn.ModuleList(Looking(members[look.member], look, networks[look.member]) for look in looks)
+        self.eval().requires_grad_(False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The probabilities."""
+        total = torch.zeros(1, device=image.device)
+        for look in self.looks:
+            total = total + look(image)
+        return total
+
+
 class Whole(nn.Module):
-    """All members with what is around them; see the module's text."""
+    """All looks with what is around them; see the module's text."""
 
     luminance: Tensor
 
-    def __init__(self, ensemble: Ensemble, logits: Callable[[Model], nn.Module] = Logits):
+    def __init__(self, ensemble: Ensemble, logits: Callable[[Model, Ways], nn.Module] = Logits):
         super().__init__()
         about = ensemble.description.preprocess
         self.channels = about.channels
         self.rounds = about.dtype != "float32"
-        self.members = nn.ModuleList(Member(member, logits) for member in ensemble.members)
+        self.mean = Mean(ensemble.members, logits)
         self.register_buffer("luminance", torch.tensor(LUMINANCE))
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Labels and probabilities."""
-        seen = self.in_channels(image).permute(0, 3, 1, 2).contiguous()
-        total = torch.zeros(1)
-        for member in self.members:
-            total = total + member(seen)
-        total = total / len(self.members)
-        return total.argmax(1).to(torch.uint8), total
+        shares = self.mean(self.in_channels(image).permute(0, 3, 1, 2).contiguous())
+        return shares.argmax(1).to(torch.uint8), shares
 
     def in_channels(self, image: Tensor) -> Tensor:
         """The image with the network's channels, B H W C float32; grey is repeated, colour becomes luminance."""
@@ -170,7 +190,7 @@ class Whole(nn.Module):
         return grey.round() if self.rounds else grey
 
 
-def _ratio(preprocess: Preprocess) -> tuple[int, int]:
+def ratio(preprocess: Preprocess) -> tuple[int, int]:
     """The scale as a fraction with which every side up to `LONGEST` becomes as long as it should; 0, 1 for none.
 
     Of 0.29 there is none: what a computer makes of 0.29 · 150 and 0.29 · 250, one a half and one a little less, no

@@ -1,10 +1,12 @@
-"""How far a network's image is padded, as a rule for any size that a graph can follow."""
+"""Sizes that a graph works out: how far a network's image is padded, as a rule for any size that a graph can follow."""
 
 from dataclasses import dataclass
 
 from maskwright.model import UNetRecord
 from maskwright.model.sizes import fitting_input, geometry
 
+LONGEST = 2**16
+"""Pixels a side up to which working sizes are known to be right."""
 TRIED = 300
 """Sizes at which the rule is compared with what it stands for."""
 

@@ -9,10 +9,11 @@ import torch
 
 from maskwright.errors import SettingError
 from maskwright.exports.describing import KEY, text_of
-from maskwright.exports.module import Whole
+from maskwright.exports.module import Whole, ratio
 from maskwright.exports.registry import Options, Runner, exports
 from maskwright.exports.torchscript import runner_of
 from maskwright.inference.ensemble import Ensemble
+from maskwright.inference.looks import looks_of
 
 
 @exports.register("torch-export")
@@ -29,6 +30,13 @@ class TorchExport:
 
     def write(self, model: Ensemble, target: Path, options: Options) -> Path:
         """The file."""
+        for look in looks_of(model.members):
+            if look.preprocess.size is None and ratio(look.preprocess)[0] == 0:
+                raise SettingError(
+                    f"torch.export works out sizes in whole numbers, and the scale {look.preprocess.scale:.6g} is no "
+                    "fraction that gives the working size of every image. Take another, such as 0.75 or 1.25, in the "
+                    "plan or with --scales, or export to onnx, openvino or torchscript."
+                )
         about = model.description.preprocess
         side = smallest(model)
         example = torch.zeros(2, 4 * side, 5 * side, about.channels).to(getattr(torch, about.dtype))
@@ -51,5 +59,5 @@ class TorchExport:
 
 def smallest(model: Ensemble) -> int:
     """Pixels a side of the smallest image: two strides, so that no map is a single pixel."""
-    scales = [1.0 if m.description.preprocess.size else m.description.preprocess.scale for m in model.members]
+    scales = [1.0 if look.preprocess.size else look.preprocess.scale for look in looks_of(model.members)]
     return math.ceil(2 * max(member.network.record.stride for member in model.members) / min(scales))

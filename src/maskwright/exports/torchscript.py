@@ -12,7 +12,7 @@ from torch import nn
 
 from maskwright.errors import SettingError
 from maskwright.exports.describing import KEY, text_of
-from maskwright.exports.module import Logits, Whole
+from maskwright.exports.module import Logits, Ways, Whole
 from maskwright.exports.registry import Options, Runner, exports
 from maskwright.inference.ensemble import Ensemble
 from maskwright.modelfile import Model
@@ -35,7 +35,7 @@ class TorchScript:
             # That a trace may hold for one size only is what the certificate looks at.
             warnings.simplefilter("ignore")
             try:
-                scripted = jit.script(Whole(model, _traced))
+                scripted = jit.script(Whole(model, traced))
             except (RuntimeError, TypeError) as error:
                 raise SettingError(f"TorchScript cannot hold this model: {str(error).splitlines()[0]}") from error
             jit.save(scripted, str(target), _extra_files={KEY: text_of(model)})
@@ -71,8 +71,9 @@ def runner_of(module: Any) -> Runner:
     return run
 
 
-def _traced(model: Model) -> nn.Module:
-    logits = Logits(model)
+def traced(model: Model, ways: Ways) -> nn.Module:
+    """`module.Logits` as TorchScript."""
+    logits = Logits(model, ways)
     jit: Any = torch.jit
-    traced: nn.Module = jit.trace(logits, torch.zeros(example_shape(logits.network, 2, 1)), check_trace=False)
-    return traced
+    found: nn.Module = jit.trace(logits, torch.zeros(example_shape(logits.network, 2, 1)), check_trace=False)
+    return found

@@ -8,19 +8,21 @@ Out: `labels`, B H W uint8, and `probabilities`, B K H W float32, at the image's
 Each step stands in `data.preprocess`, `anysize` or `inference.predictor`, and is written here in ONNX's operators.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.exports.graph import Graph
-from maskwright.exports.padding import Padding, padding
+from maskwright.exports.padding import LONGEST, Padding, padding
 from maskwright.exports.suiting import own_statistics
 from maskwright.exports.taps import resized
 from maskwright.inference.ensemble import Ensemble
+from maskwright.inference.looks import Look, looks_of
 from maskwright.modelfile import Model
 from maskwright.runtimes.conversion import onnx_model
+from maskwright.tiling import View
 
 Core = Callable[[Model], Any]
 """A member's network alone as an `onnx.ModelProto`: normalised images of a size that fits it → logits."""
@@ -42,12 +44,12 @@ def whole_model(ensemble: Ensemble, core: Core = in_float32, *, taps: bool = Fal
     shape = g("Shape", "image")
     B, H, W = (g.part(shape, axis) for axis in range(3))
     image_BCHW = _channels(g, about.preprocess, g.row(B, g.numbers(about.preprocess.channels), H, W))
-    shares = [_probabilities(g, member, core, image_BCHW, (B, H, W)) for member in ensemble.members]
-    total = shares[0]
-    for share in shares[1:]:
-        total = g("Add", total, share)
-    if len(shares) > 1:
-        total = g("Div", total, g.constant(np.float32(len(shares))))
+    networks = [g.function(core(member)) for member in ensemble.members]
+    total = ""
+    for look in looks_of(ensemble.members):
+        share = _probabilities(g, look, ensemble.members[look.member], networks[look.member], image_BCHW, (B, H, W))
+        share = share if look.weight == 1 else g("Mul", share, g.constant(np.float32(look.weight)))
+        total = g("Add", total, share) if total else share
     # The first of equal ones, as torch has it.
     labels = g.cast(g("ArgMax", total, axis=1, keepdims=0, select_last_index=0), "uint8")
     for value, name in ((labels, "labels"), (total, "probabilities")):
@@ -61,20 +63,57 @@ def whole_model(ensemble: Ensemble, core: Core = in_float32, *, taps: bool = Fal
     )
 
 
-def _probabilities(g: Graph, member: Model, core: Core, image_BCHW: str, size: tuple[str, str, str]) -> str:
-    """What one member says, B K H W."""
+def _probabilities(
+    g: Graph, look: Look, member: Model, network: Callable[[str], str], image_BCHW: str, size: tuple[str, str, str]
+) -> str:
+    """What one member says at one scale, B K H W."""
     B, *own = size
-    about = member.description
-    record = member.network.record
-    working = [_working(g, about.preprocess, axis, n) for axis, n in enumerate(own)]
-    seen_BChw = _normalised(g, about.preprocess, _resized(g, about.preprocess, image_BCHW, B, own, working))
-    logits = g.insert(core(member), _padded(g, padding(record), seen_BChw, working))
+    about, record = look.preprocess, member.network.record
+    working = [_working(g, about, axis, n) for axis, n in enumerate(own)]
+    seen_BChw = _normalised(g, about, _resized(g, about, image_BCHW, B, own, working))
+    logits, classes = _seen(g, look.ways, network, _padded(g, padding(record), seen_BChw, working), record.classes)
     logits = g("Slice", logits, g.numbers(0, 0), g.row(*working), g.numbers(2, 3))
-    if not _keeps_size(about.preprocess):
-        channels = g.numbers(record.classes)
-        sizes = g.row(B, channels, *own)
+    if not _keeps_size(about):
+        sizes = g.row(B, g.numbers(classes), *own)
         logits = g("Resize", logits, "", "", sizes, mode="linear", coordinate_transformation_mode="half_pixel")
-    if record.classes > 1:
+    return _shares(g, logits, classes)
+
+
+def _seen(g: Graph, ways: Sequence[View], network: Callable[[str], str], image: str, classes: int) -> tuple[str, int]:
+    """What the network says, and of how many classes: `tiling.seen_from_all_sides`, one way after the other."""
+    if len(ways) == 1:
+        return network(image), classes
+    total = ""
+    for view in ways:
+        share = _undone(g, view, _shares(g, network(_of(g, view, image)), classes))
+        total = g("Add", total, share) if total else share
+    mean = g("Div", total, g.constant(np.float32(len(ways))))
+    return g("Log", g("Max", mean, g.constant(np.finfo(np.float32).tiny))), max(2, classes)
+
+
+def _of(g: Graph, view: View, image: str) -> str:
+    """`View.of`."""
+    image = g("Transpose", image, perm=[0, 1, 3, 2]) if view.swap else image
+    return _reversed(g, view, image)
+
+
+def _undone(g: Graph, view: View, values: str) -> str:
+    """`View.undone`."""
+    values = _reversed(g, view, values)
+    return g("Transpose", values, perm=[0, 1, 3, 2]) if view.swap else values
+
+
+def _reversed(g: Graph, view: View, values: str) -> str:
+    axes = [axis for axis, is_turned in ((2, view.rows), (3, view.columns)) if is_turned]
+    if not axes:
+        return values
+    last, before_first, back = (g.numbers(*[n] * len(axes)) for n in (-1, np.iinfo(np.int64).min, -1))
+    return g("Slice", values, last, before_first, g.numbers(*axes), back)
+
+
+def _shares(g: Graph, logits: str, classes: int) -> str:
+    """`tiling.probabilities_of`."""
+    if classes > 1:
         return g("Softmax", logits, axis=1)
     foreground = g("Sigmoid", logits)
     return g("Concat", g("Sub", g.constant(np.float32(1)), foreground), foreground, axis=1)
@@ -113,8 +152,18 @@ def _working(g: Graph, preprocess: Preprocess, axis: int, n: str) -> str:
         return g.numbers(preprocess.size[axis])
     if preprocess.scale == 1:
         return n
-    scaled = g("Round", g("Mul", g.cast(n, "float64"), g.constant(np.array([preprocess.scale], np.float64))))
-    return g("Max", g.cast(scaled, "int64"), g.numbers(1))
+    # In 32 bit, since OpenVINO and TensorRT make that of all numbers; where it comes out another size, that is mended.
+    scale = np.array([preprocess.scale], np.float32)
+    scaled = g.cast(g("Round", g("Mul", g.cast(n, "float32"), g.constant(scale))), "int64")
+    sizes = np.arange(1, LONGEST + 1)
+    off = np.rint(sizes * preprocess.scale).astype(np.int64) - np.rint(sizes.astype(np.float32) * scale).astype(
+        np.int64
+    )
+    if off.any():
+        is_one = g.cast(g("Equal", n, g.constant(sizes[off != 0])), "int64")
+        mended = g("ReduceSum", g("Mul", is_one, g.constant(off[off != 0])), g.numbers(0), keepdims=1)
+        scaled = g("Add", scaled, mended)
+    return g("Max", scaled, g.numbers(1))
 
 
 def _resized(g: Graph, preprocess: Preprocess, image: str, batch: str, own: list[str], working: list[str]) -> str:

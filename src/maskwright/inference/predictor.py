@@ -18,6 +18,7 @@ from maskwright.errors import SettingError
 from maskwright.files import Scene
 from maskwright.inference import ensemble, streaming
 from maskwright.inference.ensemble import Ensemble
+from maskwright.inference.looks import Look, looks_of
 from maskwright.inference.opening import Image, decoded, opened
 from maskwright.inference.streaming import Band, Voice
 from maskwright.model import UNet
@@ -82,9 +83,8 @@ class Predictor:
         self.tiles = tiles or self.description.plan.tiles
         self.prepared = tuple(_prepared(member, runtime, self.device, tiles, work) for member in self.members)
         self.voices = [
-            voice
-            for member, network in zip(self.members, self.prepared, strict=True)
-            for voice in _voices(member, network, tiles, views, 1 / len(self.members))
+            _voice(look, self.members[look.member], self.prepared[look.member], tiles)
+            for look in looks_of(self.members, views)
         ]
 
     @property
@@ -188,21 +188,9 @@ class Predictor:
         return image_logits(self.network, image, self.tiles)
 
 
-def _voices(member: Model, network: Prepared, tiles: Tiles | None, views: Views | None, weight: float) -> list[Voice]:
-    """The member at each scale that it looks at."""
+def _voice(look: Look, member: Model, network: Prepared, tiles: Tiles | None) -> Voice:
     about = member.description
-    views = views or about.plan.views
-    return [
-        Voice(
-            network,
-            about.network,
-            about.preprocess if scale == 1 else about.preprocess.enlarged(scale),
-            tiles or about.plan.tiles,
-            views.ways,
-            weight / len(views.scales),
-        )
-        for scale in views.scales
-    ]
+    return Voice(network, about.network, look.preprocess, tiles or about.plan.tiles, look.ways, look.weight)
 
 
 def _prepared(member: Model, runtime: str, device: DeviceSettings, tiles: Tiles | None, work: int | None) -> Prepared:

@@ -88,26 +88,30 @@ class EvenReach:
     is_local: bool
 
 
-def seen_from_all_sides(network: Network, reach: Reach, ways: Sequence[View]) -> tuple[Network, Reach]:
+def seen_from_all_sides(
+    network: Network, reach: Reach, ways: Sequence[View], *, together: bool = True
+) -> tuple[Network, Reach]:
     """The network that looks at each batch in these ways, and its reach; one way alone changes nothing.
 
     It gives the logarithm of the mean of the probabilities, K h w, two classes for a single logit: as logits do, they
     become probabilities by a softmax and can be blended. Windows must start at multiples of the stride, and images
     have a size that fits: then a reversed one has the same grid.
+
+    together: whether all ways of one shape go through the network as one batch; else it takes less memory.
     """
     if len(ways) == 1:
         return network, reach
     far = max(reach.before, reach.after)
+    at_once = [[view for view in ways if view.swap == swap] for swap in (False, True)]
+    groups = [group for group in at_once if group] if together else [[view] for view in ways]
     even = EvenReach(reach.stride, far, far, reach.margin, reach.is_local)
 
     def mean(images_BChw: Tensor) -> Tensor:
         total: Tensor | None = None
-        for swap in (False, True):  # what has one shape goes through the network at once
-            some = [view for view in ways if view.swap == swap]
-            if not some:
-                continue
-            logits = network(torch.cat([view.of(images_BChw) for view in some])).float()
-            for view, part in zip(some, logits.split(len(images_BChw)), strict=True):
+        for group in groups:
+            logits = network(torch.cat([view.of(images_BChw) for view in group])).float()
+            # Not split by the batch's length: a trace would keep that.
+            for view, part in zip(group, logits.chunk(len(group)), strict=True):
                 share = view.undone(probabilities_of(part, 1))
                 total = share if total is None else total + share
         assert total is not None, "there is a way to look"
