@@ -134,3 +134,22 @@ def tiny():
             "validation.times": 3,
         }
     )
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A stand-in for the Hugging Face Hub, which its own client takes for it; somebody is logged in."""
+    from huggingface_hub import constants
+    from tests.api.hub import running
+
+    with running() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.address)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+        # What a large file is sent through otherwise is a service of its own; the stand-in speaks Git LFS.
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", "hf_stand_in")
+        yield server

@@ -21,6 +21,7 @@ from maskwright.data.labels import Labels
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import ModelFileError, SettingError
 from maskwright.familiar import Familiar
+from maskwright.hub import located
 from maskwright.model import UNet, UNetRecord
 from maskwright.plan import Plan
 from maskwright.records import Record, replacing
@@ -118,7 +119,6 @@ def load(path: str | Path) -> Model:
     Raises:
         ModelFileError: it is no model file of ours, is damaged, or comes from a later version.
     """
-    path = Path(path)
     description, tensors = read(path)
     if description.members:
         raise ModelFileError(
@@ -127,7 +127,7 @@ def load(path: str | Path) -> Model:
     return assembled(path, description, tensors)
 
 
-def assembled(path: Path, description: Description, tensors: dict[str, Tensor]) -> Model:
+def assembled(path: str | Path, description: Description, tensors: dict[str, Tensor]) -> Model:
     """The model that a description and its tensors make, checked. path: named in errors.
 
     Raises:
@@ -144,15 +144,18 @@ def assembled(path: Path, description: Description, tensors: dict[str, Tensor]) 
 
 def describe(path: str | Path) -> Description:
     """What the file says of itself, without its weights."""
-    return read(Path(path), weights=False)[0]
+    return read(path, weights=False)[0]
 
 
-def read(path: Path, *, weights: bool = True) -> tuple[Description, dict[str, Tensor]]:
-    """The description in a file and its tensors, as they stand there; without weights none.
+def read(path: str | Path, *, weights: bool = True) -> tuple[Description, dict[str, Tensor]]:
+    """The description in a file and its tensors, as they stand there; without weights none. What reads a model file
+    reads it here, so that a name on the Hugging Face Hub (`hub.located`) does wherever a path does.
 
     Raises:
         ModelFileError: it is no model file of ours, is damaged, or comes from a later version.
+        SettingError, DownloadError: it is on the Hub, and cannot be had from there.
     """
+    path = located(path)
     _refuse_strangers(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -208,7 +211,7 @@ def _built(record: UNetRecord, weights: dict[str, Tensor]) -> UNet:
     return network.eval().requires_grad_(False)
 
 
-def _check_golden(path: Path, network: UNet, tensors: dict[str, Tensor]) -> None:
+def _check_golden(path: str | Path, network: UNet, tensors: dict[str, Tensor]) -> None:
     if not {"golden.image", "golden.logits"} <= tensors.keys():
         raise ModelFileError(f"{path} has no golden sample to be checked with. Copy it again from where it came.")
     expected = tensors["golden.logits"]

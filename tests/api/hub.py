@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
 
 class Hub(ThreadingHTTPServer):
-    """Repositories by OWNER/NAME: file name → bytes. Large files are sent aside first, by their hash, as to Git LFS."""
+    """Repositories by OWNER/NAME, or OWNER/NAME@REVISION for other ones than the newest: file name → bytes. Large files
+    are sent aside first, by their hash, as to Git LFS."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -21,6 +20,16 @@ class Hub(ThreadingHTTPServer):
     @property
     def address(self):
         return f"http://127.0.0.1:{self.server_port}"
+
+    def files(self, repo, revision):
+        """What the repository holds in that revision; None if it has no such revision."""
+        newest = self.repos[repo]
+        return newest if revision in {"main", commit(newest)} else self.repos.get(f"{repo}@{revision}")
+
+
+def commit(files):
+    """The hash that a repository of these files is known by."""
+    return hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
 
 
 @contextmanager
@@ -77,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.endswith(".git/info/lfs/objects/batch"):
             self.large(json.loads(body))
         elif len(parts) > 4 and parts[2] == "resolve":
-            self.file("/".join(parts[:2]), "/".join(parts[4:]))
+            self.file("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
         else:
             self.answer({"error": f"not known here: {self.command} {path}"}, 501)
 
@@ -87,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer({"error": "Repository not found"}, 404, **{"X-Error-Code": "RepoNotFound"})
         elif not rest or rest[0] == "revision":
             files = [{"rfilename": name} for name in hub.repos[repo]]
-            self.answer({"id": repo, "sha": COMMIT, "siblings": files, "private": False})
+            self.answer({"id": repo, "sha": commit(hub.repos[repo]), "siblings": files, "private": False})
         elif rest[0] == "preupload":
             files = json.loads(body)["files"]
             kinds = [("lfs" if one["path"].endswith(".safetensors") else "regular") for one in files]
@@ -107,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
                     hub.repos[repo][value["path"]] = base64.b64decode(value["content"])
                 elif entry["key"] == "lfsFile":
                     hub.repos[repo][value["path"]] = hub.aside[value["oid"]]
-            self.answer({"commitOid": COMMIT, "commitUrl": f"{hub.address}/{repo}/commit/{COMMIT}", "success": True})
+            made = commit(hub.repos[repo])
+            self.answer({"commitOid": made, "commitUrl": f"{hub.address}/{repo}/commit/{made}", "success": True})
         elif rest[0] == "tree":
             entries = [
                 {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
@@ -129,14 +139,16 @@ class _Handler(BaseHTTPRequestHandler):
             }
         )
 
-    def file(self, repo, name):
-        data = self.server.repos.get(repo, {}).get(name)
-        if data is None:
-            self.answer({"error": "Entry not found"}, 404, **{"X-Error-Code": "EntryNotFound"})
+    def file(self, repo, revision, name):
+        files = self.server.files(repo, revision) if repo in self.server.repos else None
+        if files is None or name not in files:
+            what = "Entry" if files is not None else "Revision" if repo in self.server.repos else "Repo"
+            self.answer({"error": f"{what} not found"}, 404, **{"X-Error-Code": f"{what}NotFound"})
             return
+        data = files[name]
         self.send_response(200)
         self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", commit(files))
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command != "HEAD":

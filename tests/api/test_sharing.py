@@ -2,8 +2,6 @@ import re
 
 import pytest
 import yaml
-from huggingface_hub import constants
-from tests.api.hub import running
 from typer.testing import CliRunner
 
 from maskwright import api, modelfile
@@ -23,21 +21,6 @@ def run(paint_blobs, tiny, tmp_path_factory):
     data = paint_blobs(folder / "discs", count=10, size=(24, 20))
     settings = {**tiny, "training.budget": {"steps": 4}, "model.base": 4, "device.threads": 1}
     return api.train(data, out=folder / "run", device="cpu", settings=settings)
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """The stand-in, which the Hub's own client takes for the Hub; somebody is logged in."""
-    with running() as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.address)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-        # What a large file is sent through otherwise is a service of its own; the stand-in speaks Git LFS.
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", "hf_stand_in")
-        yield server
 
 
 def test_a_folder_for_the_hub_holds_model_plan_and_card(run, tmp_path):
@@ -75,6 +58,19 @@ def test_the_command_line_pushes_and_pulls(run, hub, tmp_path):
     assert pushed.exit_code == pulled.exit_code == 0, (pushed.exception, pulled.exception)
     assert re.search(r"Licence: MIT\. Authors: Ada Lovelace\.", (tmp_path / "here" / "README.md").read_text("utf-8"))
     assert (tmp_path / "here" / "report.html").is_file()
+
+
+def test_a_model_that_was_pulled_or_lies_on_the_hub_scores_as_the_runs_does_and_no_report_is_made(run, hub, tmp_path):
+    api.push(run.model, "ada/discs")
+    pulled = api.pull("ada/discs", tmp_path / "pulled")
+    held = sorted(pulled.parent.rglob("*"))
+    data = run.folder.with_name("discs")
+
+    expected = api.evaluate(run.model, data, split="val", device="cpu")
+
+    for model in (pulled, "hf://ada/discs"):
+        assert api.evaluate(model, data, split="val", device="cpu").mean_iou == expected.mean_iou
+    assert sorted(pulled.parent.rglob("*")) == held
 
 
 def test_a_repository_that_is_not_there_is_named(hub, tmp_path):

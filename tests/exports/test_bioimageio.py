@@ -95,6 +95,7 @@ def test_the_models_own_numbers_stand_in_the_words_of_the_specification(tmp_path
 
     (image,) = values["inputs"]
     steps = {step["id"]: step["kwargs"] for step in image["preprocessing"]}
+    assert image["preprocessing"][-1] == {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}  # not back to uint8
     assert steps["fixed_zero_mean_unit_variance"]["mean"] == [100.0, 110.0, 120.0]
     assert steps["fixed_zero_mean_unit_variance"]["std"] == [30.0, 25.0, 20.0]
     assert image["axes"][2]["size"]["step"] % 4 == 0  # the network halves twice

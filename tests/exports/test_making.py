@@ -6,6 +6,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+import torch
 from tests.exports.conftest import VALUES, model, noise, ours
 from typer.testing import CliRunner
 
@@ -173,6 +174,19 @@ def test_8_bit_integers_are_judged_by_mean_iou(saved, folder):
     assert any(node.op_type == "QuantizeLinear" for node in onnx.load(out).graph.node)
     with pytest.raises(ExportError, match="mean IoU lost"):
         made(opened, "onnx", out, golden_image(path), cases, options=Options(path, images), tolerance=-1.0)
+
+
+def test_a_model_that_sees_one_class_alone_is_told_to_say_little_of_8_bit(tmp_path):
+    one = model()
+    with torch.no_grad():
+        one.network.head.bias[0] += 1000
+    images = [noise("uint8", 40, 40, 1)]
+    cases = [Case("a", images[0], np.zeros((40, 40), np.uint8))]
+
+    found = made(joined([one]), "onnx", tmp_path / "m.onnx", images[0], cases, options=Options(calibration=images))
+
+    assert "one class alone" in found.notes[0]
+    assert found.lines()["Verdict"].startswith("holds: mean IoU lost 0,")
 
 
 @pytest.mark.parametrize(

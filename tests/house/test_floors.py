@@ -12,7 +12,7 @@ FLOORS = (
     {"files", "datasets"},
     {"data", "model", "losses", "metrics", "tiling", "devices", "settings", "regions"},
     {"recipes", "anysize", "runtimes"},
-    {"plan", "familiar"},
+    {"plan", "familiar", "hub"},
     {"modelfile"},
     {"training", "inference"},
     {"evaluation", "exports", "tuning"},

@@ -10,6 +10,7 @@ from maskwright.data.sample import Sample, Samples
 from maskwright.devices import cores
 from maskwright.errors import DataError, SettingError
 from maskwright.exports import Case, Certificate, Options, made, ready
+from maskwright.hub import located, on_hub
 from maskwright.inference import ensemble
 from maskwright.inference.looks import with_views
 from maskwright.modelfile import Description
@@ -35,7 +36,8 @@ def export(
 ) -> Certificate:
     """Export a model file, run the export beside PyTorch, and keep it if it says the same. Returns what was seen.
 
-    to: a kind on the open list `maskwright.exports`. out: default, the model's name with the kind's ending, beside it.
+    to: a kind on the open list `maskwright.exports`. out: default, the model's name with the kind's ending, beside it;
+        of a model on the Hub it must be said.
     data: a folder with labelled images, or samples; default: those of the run that the model lies in. Up to `images` of
     its validation images are compared; without any, the golden sample alone.
     tolerance: the largest difference of a probability, default 1e-3; with int8 the mean IoU that may be lost, 0.005.
@@ -49,16 +51,18 @@ def export(
         DataError: the data have other classes, or nothing to compare on.
         ExportError: the export does not say what the model says; nothing is kept.
     """
-    model = Path(model)
     part = ready(to)
-    target = Path(out) if out is not None else model.with_suffix(part.suffix)
+    if out is None and on_hub(model):
+        raise SettingError(f"{model} lies in the Hub's cache, which is no place for an export. Say where with --out.")
+    target = Path(model).with_suffix(part.suffix) if out is None else Path(out)
     if not target.name.endswith(part.suffix):
         raise SettingError(f"{target} should end in {part.suffix}, as files of {to} do.")
     if target.exists() and not overwrite:
         raise SettingError(f"{target} is there already. Give another --out, or --overwrite what is there.")
-    opened = with_views(ensemble.load(model), views)
+    path = located(model)
+    opened = with_views(ensemble.load(path), views)
     about = opened.description
-    samples = _samples(model, data, watch)
+    samples = _samples(path, data, watch)
     cases: list[Case] = []
     calibration: list[Any] = []
     notes: list[str] = []
@@ -75,8 +79,8 @@ def export(
             "8-bit integers are fitted to the images the model was trained on. Name their folder: --data"
         )
     return made(
-        opened, to, target, ensemble.golden_image(model), cases,
-        options=Options(model, calibration, said or {}), tolerance=tolerance, notes=notes,
+        opened, to, target, ensemble.golden_image(path), cases,
+        options=Options(path, calibration, said or {}), tolerance=tolerance, notes=notes,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from maskwright.data.index import index
 from maskwright.data.sample import Samples
 from maskwright.devices import cores
 from maskwright.errors import DataError, SettingError
+from maskwright.hub import located, on_hub
 from maskwright.inference import Predictor
 from maskwright.modelfile import Description
 from maskwright.training.familiarity import familiar
@@ -23,15 +24,18 @@ def familiarise(
 
     data: the folder it was trained on; none: that of its run, if the model lies in its run folder. Images are known by
         their content: which ones were trained on, the model file says.
-    out: another file to write; none: the model file itself, which changes in nothing else.
+    out: another file to write; none: the model file itself, which changes in nothing else. Of a model on the Hub it
+        must be said.
 
     Raises:
         DataError: the data holds too few of the images that the model was trained on.
-        SettingError: `out` is there already.
+        SettingError: `out` is there already, or must be said.
     """
-    path = Path(model)
+    if out is None and on_hub(model):
+        raise SettingError(f"{model} lies in the Hub's cache, where nothing is changed. Give another file, as `out`.")
     if out is not None and Path(out).exists():
         raise SettingError(f"{out} is there already. Give another file.")
+    path = located(model)
     samples = _samples(path, data, inspection)
     description, tensors = modelfile.read(path)
     members = Predictor(path, device=device).members

@@ -2,18 +2,16 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from maskwright.errors import DownloadError, SettingError
+from maskwright.errors import SettingError
 from maskwright.exports.model_card import model_card
+from maskwright.hub import MODEL, client, located, no_model, telling
 from maskwright.inference import ensemble
 from maskwright.modelfile import Description
-from maskwright.runtimes.packages import demand
 
-MODEL: Final = "model.safetensors"
 FILES: Final = (MODEL, "plan.yaml", "README.md", "report.html")
 """What lies in a shared folder; the report only where the run has one and it is asked for."""
 SAID: Final = ("author", "description", "licence", "tags", "use")
@@ -35,11 +33,12 @@ def hub_folder(
         ModelFileError: it is no model of ours, or is damaged.
         SettingError: `out` holds something, there is no report, or something unknown is said.
     """
-    path, folder = Path(model), Path(out)
+    folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingError(f"{folder} is there already and not empty. Give another folder.")
     if unknown := sorted(set(said or {}) - set(SAID)):
         raise SettingError(f"A model card has no {unknown[0]!r}. Known: {', '.join(SAID)}.")
+    path = located(model)
     shown = path.with_name("report.html")
     if report and not shown.is_file():
         raise SettingError(f"{path} has no report.html beside it. Push it without the report.")
@@ -67,10 +66,10 @@ def push(
         ModelFileError, SettingError: as for `hub_folder`; nothing has been sent then.
         DownloadError: the Hub refuses, or cannot be reached.
     """
-    hub = _client(repo)
+    hub = client(repo)
     with tempfile.TemporaryDirectory() as aside:
         folder = hub_folder(model, Path(aside) / "model", name=repo.partition("/")[2], said=said, report=report)
-        with _told(repo, "pushed"):
+        with telling(repo, "pushed"):
             api = hub.HfApi()
             made = api.create_repo(repo, private=private, exist_ok=True)
             api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message)
@@ -87,14 +86,14 @@ def pull(repo: str, out: str | Path, *, revision: str | None = None) -> Path:
         DownloadError: there is no such repository, it holds no model of ours, or the Hub cannot be reached.
         ModelFileError: the file is damaged.
     """
-    hub = _client(repo)
+    hub = client(repo)
     folder = Path(out)
     if (folder / MODEL).exists():
         raise SettingError(f"{folder / MODEL} is there already. Give another --out.")
-    with _told(repo, "pulled"):
+    with telling(repo, "pulled"):
         hub.snapshot_download(repo, revision=revision, local_dir=folder, allow_patterns=list(FILES))
     if not (folder / MODEL).is_file():
-        raise DownloadError(f"{repo} holds no {MODEL}, so it was not written by maskwright push.")
+        raise no_model(repo)
     shutil.rmtree(folder / ".cache" / "huggingface", ignore_errors=True)
     ensemble.load(folder / MODEL)
     return folder / MODEL
@@ -102,38 +101,3 @@ def pull(repo: str, out: str | Path, *, revision: str | None = None) -> Path:
 
 def _title(about: Description) -> str:
     return f"{about.provenance.get('data', 'images')} U-Net"
-
-
-def _client(repo: str) -> Any:
-    owner, slash, name = repo.partition("/")
-    if not (owner and slash and name) or "/" in name:
-        raise SettingError(f"{repo!r} is no place on the Hub; write OWNER/NAME.")
-    return demand("huggingface_hub", "hub", "The Hugging Face Hub")
-
-
-@contextmanager
-def _told(repo: str, what: str) -> Iterator[None]:
-    """A block that talks with the Hub; what goes wrong there is told as ours, with the next step."""
-    import httpx
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except errors.LocalTokenNotFoundError as error:
-        raise DownloadError(f"{repo} was not {what}: log in to the Hub first, with `hf auth login`.") from error
-    except errors.RepositoryNotFoundError as error:
-        raise DownloadError(
-            f"{repo} was not {what}: the Hub has no such repository, or does not show it to you. Look at its name, and "
-            "log in with `hf auth login` if it is private."
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise DownloadError(f"{repo} was not {what}: it has no such revision.") from error
-    except errors.HfHubHTTPError as error:
-        code = error.response.status_code if error.response is not None else "no answer"
-        login = " Log in with `hf auth login`, as someone who may write there." if code in {401, 403} else ""
-        raise DownloadError(
-            f"{repo} was not {what}: the Hub says {code}, {error.server_message or error}.{login}"
-        ) from error
-    except (errors.LocalEntryNotFoundError, httpx.HTTPError, OSError, RuntimeError) as error:
-        # An upload that breaks off is a RuntimeError there, whatever broke it off.
-        raise DownloadError(f"{repo} was not {what}: the Hub cannot be reached ({error}). Try again later.") from error

@@ -42,6 +42,8 @@ def load(
     """A predictor for a model file; call it with a file or an array. Of several files, or of a file that holds several
     models, it gives the mean of their probabilities.
 
+    model: a path, or `hf://OWNER/NAME` or `hf://OWNER/NAME@REVISION` for one on the Hugging Face Hub, see
+        `hub.located`; so it is wherever a model file is asked for.
     tiles, views: how large images are cut, and in which ways each is looked at; None: as the model's plan says.
     runtime: what computes it, see `maskwright.runtimes`; `auto`: the fastest that is installed, measured once.
 
@@ -49,6 +51,7 @@ def load(
         ModelFileError: it is no model of ours, is damaged, or comes from a later version.
         SettingError: several do not fit together: channels, kind of value and classes must be the same; or the runtime
             is not there.
+        DownloadError: it cannot be had from the Hub.
     """
     return Predictor(model, device=device, tiles=tiles, views=views, runtime=runtime)
 
@@ -167,7 +170,7 @@ def evaluate(
 def _run_of(model: object) -> Path | None:
     """The run folder that a model file lies in."""
     folder = Path(model).parent if isinstance(model, str | Path) else None
-    return folder if folder is not None and (folder / "plan.yaml").is_file() else None
+    return folder if folder is not None and (folder / "samples.json").is_file() else None
 
 
 def _samples_of(run: Path | None, data: str | Path | Samples | None, watch: Watch | None, options: Any) -> Samples:

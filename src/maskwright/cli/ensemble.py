@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import console
+from maskwright.cli.options import A_MODEL
 
 
 def ensemble(
-    models: Annotated[list[Path], typer.Argument(help="Model files, two or more.", show_default=False)],
+    models: Annotated[list[str], typer.Argument(help=f"Two or more, each {A_MODEL}.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The model file to write.", show_default=False)],
 ) -> None:
     """Write several models as one file, whose prediction is the mean of their probabilities."""

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import print_scores, watching
-from maskwright.cli.options import Device, Groups, Skip, Test, Val
+from maskwright.cli.options import Device, Groups, ModelFile, Skip, Test, Val
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="The model.safetensors of a run.", show_default=False)],
+    model: ModelFile,
     data: Annotated[
         Path | None, typer.Argument(help="Folder of images and masks; default: the run's own.", show_default=False)
     ] = None,

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import console, errors, watching
-from maskwright.cli.options import Flips, Scales, Turns, settings_of, views_of
+from maskwright.cli.options import A_MODEL, Flips, Scales, Turns, settings_of, views_of
 
 
 def export(
-    model: Annotated[Path | None, typer.Argument(help="The model.safetensors of a run.", show_default=False)] = None,
+    model: Annotated[str | None, typer.Argument(help=f"The model: {A_MODEL}.", show_default=False)] = None,
     to: Annotated[str, typer.Option(help="What to write; --list tells what there is.")] = "onnx",
     out: Annotated[
         Path | None, typer.Option(help="The file; default: beside the model, named as it is.", show_default=False)
@@ -72,7 +72,7 @@ def export(
         raise typer.Exit(1) from None
     for name, text in certificate.lines().items():
         console.print(f"{name + ':':26}{text}", soft_wrap=True, markup=False, highlight=False)
-    place = (out or model).parent
+    place = Path(out or model).parent
     console.print(f"{place / certificate.file}, beside it {certificate.file}.certificate.md and .json", soft_wrap=True)
 
 

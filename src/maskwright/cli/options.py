@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from maskwright.tiling import Views
 
 Data = Annotated[Path, typer.Argument(help="Folder of images and masks, or a dataset.yaml.", show_default=False)]
+A_MODEL = "a model.safetensors, or one on the Hugging Face Hub: hf://OWNER/NAME, hf://OWNER/NAME@REVISION"
+ModelFile = Annotated[str, typer.Argument(help=f"The model: {A_MODEL}.", show_default=False)]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto: the fastest there is.")]
 Devices = Annotated[
     int | None,

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from maskwright.cli.console import console, duration, errors
-from maskwright.cli.options import Device, Flips, Scales, Turns, views_of
+from maskwright.cli.options import Device, Flips, ModelFile, Scales, Turns, views_of
 from maskwright.errors import SettingError
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def _list(wanted: bool) -> None:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="The model.safetensors of a run.", show_default=False)],
+    model: ModelFile,
     inputs: Annotated[list[str], typer.Argument(help="Images, folders of images, or patterns.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for the masks.", show_default=False)],
     others: Annotated[
-        list[Path],
+        list[str],
         typer.Option(
             "--with",
             help="Another model, whose probabilities are averaged with MODEL's; repeatable.",

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from maskwright.cli.console import console
-from maskwright.cli.options import settings_of
+from maskwright.cli.options import ModelFile, settings_of
 
 
 def push(
-    model: Annotated[Path, typer.Argument(help="The model.safetensors of a run.", show_default=False)],
+    model: ModelFile,
     repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hugging Face Hub.", show_default=False)],
     said: Annotated[
         list[str] | None,

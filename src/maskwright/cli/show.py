@@ -1,18 +1,18 @@
 """maskwright show MODEL."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from maskwright.cli.console import console, percent
+from maskwright.cli.options import ModelFile
 
 if TYPE_CHECKING:
     from maskwright.modelfile import Description, Model
 
 
 def show(
-    model: Annotated[Path, typer.Argument(help="A model.safetensors.", show_default=False)],
+    model: ModelFile,
     json: Annotated[bool, typer.Option("--json", help="Everything the file says, as JSON.")] = False,
 ) -> None:
     """Print what is in a model file: network, classes, data, scores, how it was made."""

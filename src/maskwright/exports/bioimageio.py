@@ -75,14 +75,14 @@ class BioImageIO:
                 warnings.simplefilter("ignore")
                 jit: Any = torch.jit
                 network = jit.load(BytesIO(package.read(values["weights"]["torchscript"]["source"])))
-        steps = {step["id"]: step.get("kwargs", {}) for step in values["inputs"][0]["preprocessing"]}
-        normal = steps.get("fixed_zero_mean_unit_variance", {"mean": 0.0, "std": 1.0})
+        steps = values["inputs"][0]["preprocessing"]
         preprocess = Preprocess.read(values["config"]["maskwright"]["preprocess"][0])
 
         @torch.inference_mode()
         def run(image_HWC: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-            seen = preprocess.to_channels(image_HWC).astype(np.float32)
-            seen_HWC: NDArray[Any] = (seen - np.float32(normal["mean"])) / np.float32(normal["std"])
+            seen_HWC = preprocess.to_channels(image_HWC)
+            for step in steps:
+                seen_HWC = _done(step["id"], step["kwargs"], seen_HWC)
             probabilities = network(torch.from_numpy(np.ascontiguousarray(np.moveaxis(seen_HWC, 2, 0)))[None])[0]
             return probabilities.argmax(0).to(torch.uint8).numpy(), probabilities.numpy()
 
@@ -149,10 +149,12 @@ def _filled(folder: Path, model: Ensemble, options: Options) -> dict[str, Any]:
 def _input(preprocess: Preprocess, step: int, least: int, *, normalised: bool) -> dict[str, Any]:
     colours = ["red", "green", "blue"] if preprocess.channels == 3 else None
     names = colours or [f"channel{c}" for c in range(preprocess.channels)]
-    steps: list[dict[str, Any]] = [{"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}]
+    in_float32 = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
+    steps: list[dict[str, Any]] = [in_float32]
     if normalised:
         fixed = {"axis": "channel", "mean": list(preprocess.mean), "std": list(preprocess.std)}
-        steps.append({"id": "fixed_zero_mean_unit_variance", "kwargs": fixed})
+        # After a last step of any other kind, the specification's library would add one: back to the image's own dtype.
+        steps += [{"id": "fixed_zero_mean_unit_variance", "kwargs": fixed}, in_float32]
     size = {"min": least, "step": step}
     return {
         "id": "image",
@@ -166,6 +168,14 @@ def _input(preprocess: Preprocess, step: int, least: int, *, normalised: bool) -
         "test_tensor": {"source": "test_input.npy"},
         "preprocessing": steps,
     }
+
+
+def _done(name: str, said: Mapping[str, Any], image_HWC: NDArray[Any]) -> NDArray[Any]:
+    """An image after one of the steps of a description."""
+    if name == "ensure_dtype":
+        return image_HWC.astype(said["dtype"])
+    assert name == "fixed_zero_mean_unit_variance", "a package of ours has no other step"
+    return (image_HWC - np.float32(said["mean"])) / np.float32(said["std"])
 
 
 def _output(names: list[str], halo: int) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Certificate(Record):
         """What is compared with the tolerance."""
         if not self.int8:
             return self.difference
-        return -self.mean_iou.change if self.mean_iou else float("inf")
+        return 0.0 - self.mean_iou.change if self.mean_iou else float("inf")
 
     @property
     def holds(self) -> bool:

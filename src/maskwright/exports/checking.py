@@ -48,6 +48,8 @@ class Compared:
     logit_difference: float | None
     changed: float
     mean_iou: Pair | None
+    classes: int
+    """How many classes PyTorch sees on all the images."""
 
 
 def compared(predictor: Predictor, runner: Runner, cases: Sequence[Case]) -> Compared:
@@ -55,7 +57,7 @@ def compared(predictor: Predictor, runner: Runner, cases: Sequence[Case]) -> Com
     classes = predictor.description.labels.count
     confusions = np.zeros((2, classes, classes), np.int64)
     pixels = changed = 0
-    difference, logits = 0.0, list[float]()
+    difference, logits, seen = 0.0, list[float](), set[int]()
     for case in cases:
         ours = predictor(case.image, probabilities=True)
         labels_HW, shares_KHW = runner(case.image)
@@ -66,6 +68,7 @@ def compared(predictor: Predictor, runner: Runner, cases: Sequence[Case]) -> Com
         if (both := sure[0] & sure[1]).any():
             apart = _log_odds(ours.probabilities[both]) - _log_odds(shares_KHW[both])
             logits.append(float(np.abs(apart).max()))
+        seen.update(np.unique(ours.labels).tolist())
         pixels += labels_HW.size
         changed += int((ours.labels != labels_HW).sum())
         if case.labels is not None:
@@ -78,6 +81,7 @@ def compared(predictor: Predictor, runner: Runner, cases: Sequence[Case]) -> Com
         max(logits, default=None),
         changed / pixels,
         Pair(torch=scores[0], export=scores[1]) if confusions[0].any() else None,
+        len(seen),
     )
 
 

@@ -26,7 +26,7 @@ def card_text(about: Description, name: str, said: Mapping[str, str]) -> str:
     parts = {
         "Data": _data(about),
         "Plan": _plan(about),
-        "Scores": _scores(about),
+        "Validation": _scores(about),
         "Limits": _limits(about),
         "Intended use": said.get("use", _use(about)),
         "How to use": _usage(),

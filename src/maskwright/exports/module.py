@@ -54,7 +54,7 @@ class Looking(nn.Module):
         self.register_buffer("std", torch.tensor(about.std)[:, None, None])
         rule = padding(model.network.record)
         self.rule = (rule.before, rule.first, rule.step, rule.covers)
-        self.repeats = rule.repeats
+        self.repeats = int(rule.repeats)
         self.single = model.network.record.classes == 1 and len(look.ways) == 1
         self.keeps_size = about.size is None and about.scale == 1
         # A list, since TorchScript looks up nothing in a tuple by a number that it works out.
@@ -124,18 +124,17 @@ class Looking(nn.Module):
         before, first, step, covers = self.rule
         tall = first + max(0, (h - covers + step - 1) // step) * step
         wide = first + max(0, (w - covers + step - 1) // step) * step
-        small = self.repeats and (tall - h >= h or wide - w >= w)
+        # 1 where more is wanted than there is. Asked as a question, torch.export would keep the answer for every size.
+        small = self.repeats * min(1, tall // (2 * h) + wide // (2 * w))
         image = image.index_select(2, self.places(h, tall, before, small, image))
         return image.index_select(3, self.places(w, wide, before, small, image))
 
-    def places(self, n: int, wanted: int, before: int, small: bool, image: Tensor) -> Tensor:
-        """Which of n pixels each of the `wanted` mirrors; of small images the last is repeated."""
+    def places(self, n: int, wanted: int, before: int, small: int, image: Tensor) -> Tensor:
+        """Which of n pixels each of the `wanted` mirrors; of small images, small = 1, the last is repeated."""
         place = torch.arange(wanted, device=image.device) - before
-        if small:
-            return place.clamp(max=n - 1)
         period = max(1, 2 * (n - 1))
         folded_n = place % period
-        return torch.minimum(folded_n, period - folded_n)
+        return small * place.clamp(max=n - 1) + (1 - small) * torch.minimum(folded_n, period - folded_n)
 
 
 class Mean(nn.Module):

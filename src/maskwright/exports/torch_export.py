@@ -1,9 +1,9 @@
 """torch.export: PyTorch's own graph, for AOTInductor, ExecuTorch and whatever else compiles it."""
 
-import math
+import importlib
 import warnings
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
 
@@ -15,12 +15,25 @@ from maskwright.exports.torchscript import runner_of
 from maskwright.inference.ensemble import Ensemble
 from maskwright.inference.looks import looks_of
 
+guards: Any = importlib.import_module("torch.fx.experimental._config")  # mypy does not see all that is in it
+
+EXAMPLE: Final = (160, 192)
+"""Height and width of the image that the graph is made with; it holds for any."""
+ANY_SIZE: Final = {
+    # Otherwise the graph takes for granted that no map in it is a single pixel high or wide, and refuses images up to a
+    # stride of the network. Not every version of torch that we run with knows it; 2.13 and 2.15 do.
+    name: True
+    for name in ("backed_size_oblivious",)
+    if hasattr(guards, name)
+}
+
 
 @exports.register("torch-export")
 class TorchExport:
     """An exported program of open batch and size; the description is the extra file `maskwright`.
 
-    Such a graph takes one way for every size, so it refuses images whose sides are below `smallest`.
+    torch.export keeps one answer for every size. Where it still asks, whether the image is a single pixel and whether
+    it becomes one pixel wide when it is resized, the answer is no; such images are refused.
     """
 
     about: ClassVar[str] = "PyTorch's own graph (.pt2) with all steps inside; for AOTInductor, ExecuTorch and others"
@@ -38,10 +51,9 @@ class TorchExport:
                     "plan or with --scales, or export to onnx, openvino or torchscript."
                 )
         about = model.description.preprocess
-        side = smallest(model)
-        example = torch.zeros(2, 4 * side, 5 * side, about.channels).to(getattr(torch, about.dtype))
+        example = torch.zeros(2, *EXAMPLE, about.channels).to(getattr(torch, about.dtype))
         auto: Any = torch.export.Dim.AUTO
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), guards.patch(ANY_SIZE), torch.no_grad():
             warnings.simplefilter("ignore")
             try:
                 program = torch.export.export(Whole(model), (example,), dynamic_shapes=({0: auto, 1: auto, 2: auto},))
@@ -55,9 +67,3 @@ class TorchExport:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return runner_of(torch.export.load(path).module())
-
-
-def smallest(model: Ensemble) -> int:
-    """Pixels a side of the smallest image: two strides, so that no map is a single pixel."""
-    scales = [1.0 if look.preprocess.size else look.preprocess.scale for look in looks_of(model.members)]
-    return math.ceil(2 * max(member.network.record.stride for member in model.members) / min(scales))

@@ -40,7 +40,6 @@ def load(path: str | Path) -> Ensemble:
     Raises:
         ModelFileError: it is no model file of ours, is damaged, or comes from a later version.
     """
-    path = Path(path)
     description, tensors = modelfile.read(path)
     members = tuple(modelfile.assembled(path, *part) for part in _parts(description, tensors))
     ensemble = Ensemble(members, description)
@@ -85,12 +84,12 @@ def save(path: str | Path, files: Sequence[str | Path], said: Mapping[str, Any] 
     parts: list[tuple[Description, dict[str, Tensor]]] = []
     names: list[str] = []
     for file in files:
-        own = _parts(*modelfile.read(Path(file)))
+        own = _parts(*modelfile.read(file))
         parts += own
         names += [str(file)] * len(own)
     if len(parts) < 2:
         raise SettingError("An ensemble file needs two models or more; one alone is a model file already.")
-    ensemble = joined([modelfile.assembled(Path(name), *part) for name, part in zip(names, parts, strict=True)], names)
+    ensemble = joined([modelfile.assembled(name, *part) for name, part in zip(names, parts, strict=True)], names)
     description = ensemble.description.model_copy(update=dict(said or {}))
     tensors = {f"members.{n}.{name}": tensor for n, (_, own) in enumerate(parts) for name, tensor in own.items()}
     image_CHW = _as_stored(ensemble.members[0].description, tensors["members.0.golden.image"])
@@ -105,7 +104,7 @@ def golden_image(path: str | Path) -> NDArray[Any]:
     Raises:
         ModelFileError: it is no model file of ours, or is damaged.
     """
-    description, tensors = modelfile.read(Path(path))
+    description, tensors = modelfile.read(path)
     image_CHW = tensors["golden.image"]
     if not description.members:  # one model's is kept as its network sees it
         image_CHW = _as_stored(description, image_CHW)
@@ -194,7 +193,7 @@ def _mean_probabilities(ensemble: Ensemble, image_CHW: Tensor) -> Tensor:
     return torch.stack(shares).mean(0).contiguous()
 
 
-def _check_golden(path: Path, ensemble: Ensemble, tensors: dict[str, Tensor]) -> None:
+def _check_golden(path: str | Path, ensemble: Ensemble, tensors: dict[str, Tensor]) -> None:
     try:
         found = _mean_probabilities(ensemble, tensors["golden.image"])
         difference = float((found - tensors["golden.probabilities"]).abs().max())
