@@ -24,7 +24,7 @@ from maskwright.data.preprocess import Preprocess
 from maskwright.errors import ExportError, SettingError
 from maskwright.exports.describing import described
 from maskwright.exports.model_card import card_text, one_line
-from maskwright.exports.module import Logits, Member
+from maskwright.exports.module import Logits, Member, OfClasses
 from maskwright.exports.registry import Options, Runner, exports
 from maskwright.inference.ensemble import Ensemble, golden_image
 from maskwright.modelfile import Model
@@ -95,6 +95,7 @@ class Probabilities(nn.Module):
 
     def __init__(self, models: list[Model]):
         super().__init__()
+        self.of_classes = OfClasses(models[0].description.labels)
         self.members = nn.ModuleList(Member(model, _traced) for model in models)
         self.eval().requires_grad_(False)
 
@@ -103,7 +104,7 @@ class Probabilities(nn.Module):
         total = torch.zeros(1)
         for member in self.members:
             total = total + member(image)
-        return total / len(self.members)
+        return self.of_classes(total / len(self.members))
 
 
 def demand_said(said: Mapping[str, str]) -> None:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from maskwright.anysize import LEAST
+from maskwright.data.labels import Labels
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.exports.padding import padding
 from maskwright.exports.suiting import own_statistics
@@ -134,6 +136,34 @@ class Member(nn.Module):
         return torch.minimum(folded_n, period - folded_n)
 
 
+class OfClasses(nn.Module):
+    """Probabilities over all that a network tells apart, B N H W → over the classes, B K H W, as `anysize.of_classes`:
+    what was learned of objects goes to the classes that it is a part of.
+    """
+
+    foreground: Tensor
+
+    def __init__(self, labels: Labels):
+        super().__init__()
+        self.count = labels.count
+        self.learned = labels.learned is not None
+        self.least = LEAST
+        self.register_buffer("foreground", foreground_of(labels))
+
+    def forward(self, shares: Tensor) -> Tensor:
+        """The probabilities."""
+        if not self.learned:
+            return shares
+        classes = shares.narrow(1, 0, self.count)
+        own = (classes + self.least) * self.foreground
+        return classes + own / own.sum(1, True) * shares.narrow(1, self.count, 1)
+
+
+def foreground_of(labels: Labels) -> Tensor:
+    """1 for each class that is no background, K 1 1 float32."""
+    return torch.tensor([label in labels.foreground for label in range(labels.count)]).float()[:, None, None]
+
+
 class Whole(nn.Module):
     """All members with what is around them; see the module's text."""
 
@@ -145,6 +175,7 @@ class Whole(nn.Module):
         self.channels = about.channels
         self.rounds = about.dtype != "float32"
         self.members = nn.ModuleList(Member(member, logits) for member in ensemble.members)
+        self.of_classes = OfClasses(ensemble.description.labels)
         self.register_buffer("luminance", torch.tensor(LUMINANCE))
         self.eval().requires_grad_(False)
 
@@ -154,7 +185,7 @@ class Whole(nn.Module):
         total = torch.zeros(1)
         for member in self.members:
             total = total + member(seen)
-        total = total / len(self.members)
+        total = self.of_classes(total / len(self.members))
         return total.argmax(1).to(torch.uint8), total
 
     def in_channels(self, image: Tensor) -> Tensor:

@@ -43,12 +43,11 @@ def objects_in(
     marked: where settings take them apart by what was learned of them, that is still in the plane.
     settings: None: connected pieces are objects.
     """
-    wanted = [label for label in range(classes.count) if label != classes.background]
     if settings is None:
-        return separate(marked, classes=wanted, scratch=scratch)
+        return separate(marked, classes=classes.foreground, scratch=scratch)
     how = Separation(how=settings.how, smallest=settings.smallest)
-    of = () if classes.foreground is None or settings.learned is None else (classes.foreground,)
-    return separate(marked, classes=wanted, settings=how, learned=classes.learned, of=of, scratch=scratch)
+    marks = classes.marks if settings.learned else {}
+    return separate(marked, classes=classes.foreground, settings=how, marks=marks, scratch=scratch)
 
 
 def separation(description: Description) -> Callable[[Prediction], NDArray[np.int32]] | None:

@@ -139,10 +139,9 @@ def _mended(marked: Plane, classes: Labels, clean_up: CleanUp, work: Working) ->
 
 
 def _marked_again(labels: Plane, marked: Plane, classes: Labels, work: Working) -> Plane:
-    """Labels that were cleaned up, with what was learned of objects where it is still foreground."""
+    """Labels that were cleaned up, with what was learned of objects where they are still of its class."""
     again = work.scratch(labels.shape, "uint8")
     for rows, columns in bands(labels.shape):
         mended_hw, marked_hw = labels.read(rows, columns), marked.read(rows, columns)
-        learned_hw = (marked_hw == classes.learned) & (mended_hw == classes.foreground)
-        again.write(rows, columns, np.where(learned_hw, marked_hw, mended_hw))
+        again.write(rows, columns, np.where(classes.of_classes(marked_hw) == mended_hw, marked_hw, mended_hw))
     return again

@@ -36,8 +36,8 @@ class Prediction:
     """K H W, if they were asked for; over the classes they add up to 1, and are 0 where the image holds no data."""
     classes: Labels
     marked: NDArray[np.uint8] | None = None
-    """H W, the labels with one more, `classes.learned`, where the network sees what it learned of objects; None where
-    it learned nothing of them."""
+    """H W, the labels with one of `classes.marks` where the network sees what it learned of objects; None where it
+    learned nothing of them."""
 
     @property
     def mask(self) -> NDArray[Any]:
