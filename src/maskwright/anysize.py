@@ -71,7 +71,7 @@ def as_probabilities(logits_KHW: Tensor) -> Tensor:
 
 def of_classes(shares_KHW: Tensor, labels: Labels) -> tuple[Tensor, Tensor | None]:
     """Probabilities over the classes, of those over all that a network tells apart, in their room; and where what it
-    learned of objects is likelier than the rest of the foreground, H W bool, None if it learned nothing of them.
+    learned of objects is likelier than the rest of their classes, H W bool, None if it learned nothing of them.
 
     What is learned of objects is a part of the foreground, so it counts as that before anything is decided: a pixel of
     0.4 background, 0.35 foreground and 0.25 border is foreground. Of several classes it is a part of each as much as
@@ -79,13 +79,13 @@ def of_classes(shares_KHW: Tensor, labels: Labels) -> tuple[Tensor, Tensor | Non
     """
     if labels.learned is None:
         return shares_KHW, None
-    learned_HW, (first, *others) = shares_KHW[labels.learned], labels.foreground
+    learned_HW, (first, *others) = shares_KHW[labels.learned], labels.things
     rest_HW = shares_KHW[first].clone()
     for label in others:  # one by one: a sum over them might add in another order where blocks are cut elsewhere
         rest_HW += shares_KHW[label]
     marked_HW = learned_HW >= rest_HW
-    for label in labels.foreground:
-        part_HW = (shares_KHW[label] + LEAST) / (rest_HW + len(labels.foreground) * LEAST)
+    for label in labels.things:
+        part_HW = (shares_KHW[label] + LEAST) / (rest_HW + len(labels.things) * LEAST)
         shares_KHW[label] += part_HW * learned_HW
     return shares_KHW[: labels.count], marked_HW
 

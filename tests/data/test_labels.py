@@ -330,6 +330,18 @@ def test_of_several_classes_what_is_taught_is_one_class_more_for_all_of_them():
     np.testing.assert_array_equal(labels.taught(true, objects), [[3, 3, 2, 1, 3, 3]])
 
 
+def test_classes_without_objects_have_no_mark():
+    street = declared({"road": 0, "car": 1, "sky": 2, "person": 3}, (), GREY)
+    border = LearnedObjects(kind="border")
+    labels = street.learning(border, ("car", "person"))
+
+    assert (labels.things, labels.marks, labels.learned) == ((1, 3), {4: 1, 5: 3}, 4)
+    said = np.array([[0, 1, 2, 3]], np.uint8)
+    np.testing.assert_array_equal(labels.marked(said, np.ones((1, 4), bool)), [[0, 4, 2, 5]])
+    assert street.learning(border, street.names) == street.learning(border)
+    assert PETS.learning(border, ("cat", "dog")).objects == border
+
+
 def test_more_classes_than_a_byte_can_mark_learn_nothing_of_objects():
     most = declared({"background": 0} | {f"c{n}": n for n in range(1, 128)}, (), GREY)
     border = LearnedObjects(kind="border")

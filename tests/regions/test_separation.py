@@ -36,7 +36,8 @@ def crowd(seed, shape=(70, 60), count=14):
 
 def one_by_one(labels, settings, classes, marks):
     """Each connected piece cut out, parted alone and put back; numbered by first pixels."""
-    groups = [(label, *(mark for mark, own in marks.items() if own == label)) for label in classes]
+    parted = (*marks.values(), *marks)
+    groups = [(label,) for label in classes if label not in parted] + ([parted] if parted else [])
     out, count = np.zeros(labels.shape, int), 0
     for group in groups:
         for region in measure.regionprops(ndimage.label(np.isin(labels, group))[0]):
@@ -103,21 +104,19 @@ def test_learned_centres_grow_back_to_their_objects_and_lone_pieces_stay():
 
 
 @pytest.mark.parametrize("kind", ["border", "centre"])
-def test_of_several_classes_what_was_learned_goes_to_an_object_of_its_own_class(kind):
-    one, two = (3, 4) if kind == "border" else (1, 2)  # the seeds are what is not marked, or what is
-    other_one, other_two = (1, 2) if kind == "border" else (3, 4)
-    labels = np.array([[other_one, one, other_one, two, other_two, 0, one, 0, other_two, two, other_two]], np.uint8)
-    marks = {3: 1, 4: 2}
-    found = separate(MemoryPlane(labels), classes=(1, 2), settings=Separation(how=kind), marks=marks)
+def test_an_object_has_the_class_of_most_of_its_pixels_of_which_marked_ones_count_last(kind):
+    # 3 and 4 are marked pixels that look like 1 and 2.
+    rows = {"border": [1, 1, 2, 4, 2, 2, 0, 4, 3, 4, 0, 2, 3, 1], "centre": [1, 1, 4, 2, 3, 2, 0, 4, 3, 4, 0, 4, 2, 3]}
+    labels = np.array([rows[kind]], np.uint8)
+    found = separate(
+        MemoryPlane(labels), classes=(1, 2), settings=Separation(how=kind), marks={3: 1, 4: 2}
+    )  # fmt: skip
 
-    ids = found.ids.read(slice(0, 1), slice(0, 11))[0].tolist()
-    assert ids[0] != ids[2], "parted by what lies between"
-    assert ids[1] in (ids[0], ids[2])
-    assert ids[3] == ids[4], "a class of its own begins here"
-    assert (ids[5], ids[6], ids[7]) == (0, 4, 0), "alone it is an object"
-    assert ids[8] != ids[10]
-    assert found.labels.tolist() == [1, 1, 2, 1, 2, 2]
-    assert found.areas.sum() == 9
+    ids = found.ids.read(slice(0, 1), slice(0, 14))[0].tolist()
+    assert (len(set(ids[:3])), len(set(ids[4:6])), len(set(ids[7:10]))) == (1, 1, 1)
+    assert len({0, ids[0], ids[4], ids[8], ids[11], ids[13]}) == 6
+    assert found.labels.tolist()[:3] == [1, 2, 2], "all of the third are marked"
+    assert found.areas.sum() == 12
 
 
 CASES = [
@@ -143,9 +142,13 @@ def test_each_piece_comes_apart_as_if_it_were_alone(how, classes, marks, seed, b
     assert objects.areas.tolist() == [region.area for region in regions]
     assert objects.boxes.tolist() == [list(region.bbox) for region in regions]
     assert np.array_equal(found > 0, np.isin(labels, (*classes, *marks)))
-    class_of = {label: label for label in classes} | marks
-    for region, label in zip(regions, objects.labels, strict=True):
-        assert {class_of[value] for value in labels[found == region.label].tolist()} == {label}
+    for region, label in zip(regions, objects.labels.tolist(), strict=True):
+        counts = np.bincount(labels[found == region.label], minlength=5)
+        assert label in classes
+        if label not in marks.values():
+            assert counts[label] == counts.sum()
+        elif any(counts[one] for one in marks.values()):
+            assert counts[label] == max(counts[one] for one in marks.values())
 
 
 def sheet(shape=(270, 210), step=11, radius=6, seed=0):

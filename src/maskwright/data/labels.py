@@ -69,9 +69,9 @@ class Labels(Record):
     @property
     def marks(self) -> dict[int, int]:
         """Of a plane that keeps where a network sees what it learned of objects: the label of such a pixel → the class
-        that it is a part of. The first is `learned`; there are as many as classes of the foreground.
+        that it is a part of. The first is `learned`; there are as many as `things`.
         """
-        return {} if self.objects is None else dict(enumerate(self.foreground, start=self.count))
+        return {} if self.objects is None else dict(enumerate(self.things, start=self.count))
 
     @property
     def outputs(self) -> list[str]:
@@ -104,8 +104,16 @@ class Labels(Record):
         background = self.background
         return tuple(label for label in range(self.count) if label != background)
 
-    def learning(self, objects: LearnedObjects | None) -> Self:
+    @property
+    def things(self) -> tuple[int, ...]:
+        """The labels of the classes that have objects, of which a network learns something."""
+        of = self.objects.of if self.objects else ()
+        return tuple(label for label in self.foreground if not of or self.names[label] in of)
+
+    def learning(self, objects: LearnedObjects | None, of: Sequence[str] = ()) -> Self:
         """The same classes for a network that learns this of objects.
+
+        of: the classes that have objects, if that is known.
 
         Raises:
             SettingError: objects are to be learned, and there are more classes than a plane of bytes can mark.
@@ -116,6 +124,8 @@ class Labels(Record):
                 f"{len(self.foreground)} classes; {IGNORED // 2} are the most. Merge some in dataset.yaml, or set "
                 "objects=distance."
             )
+        if objects is not None and of and not {self.names[label] for label in self.foreground} <= set(of):
+            objects = objects.model_copy(update={"of": tuple(of)})
         return self.model_copy(update={"objects": objects})
 
     def taught(self, labels_HW: NDArray[np.uint8], objects_HW: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:

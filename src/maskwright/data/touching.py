@@ -28,6 +28,8 @@ class Touching(Record):
     the two are one."""
     border: float
     """Share of all pixels that are of an object and at most `learned_objects.WIDTH` from another one's."""
+    classes: tuple[str, ...] = ()
+    """Those that have an object, in order of label."""
     diameter: float
     """The median over objects of the diameter of a disc with as many pixels; 0 where there is none."""
 
@@ -40,10 +42,14 @@ def touching(samples: Samples, part: Sequence[Sample]) -> Touching | None:
     looked = sized[:: max(1, -(-len(sized) // LOOKED_AT))]
     beside, near, pixels = 0, 0, 0
     areas: list[int] = []
+    found: set[int] = set()
     for sample in looked:
         if (objects_HW := samples.told_objects(sample)) is None:
             return None
-        beside += len(np.unique(objects_HW[_seams(samples, sample, objects_HW)]))
+        labels_HW = samples.labels_of(sample)
+        own = np.unique(labels_HW[objects_HW > 0]).tolist()
+        found.update(own)
+        beside += len(np.unique(objects_HW[_seams(objects_HW, labels_HW, own)]))
         near += int(np.count_nonzero(borders(objects_HW, WIDTH)))
         pixels += objects_HW.size
         areas += np.bincount(objects_HW.ravel())[1:].tolist()
@@ -51,16 +57,13 @@ def touching(samples: Samples, part: Sequence[Sample]) -> Touching | None:
         masks=len(looked),
         objects=len(areas),
         touching=round(beside / max(1, len(areas)), 4),
+        classes=tuple(samples.labels.names[label] for label in samples.labels.foreground if label in found),
         border=float(f"{near / max(1, pixels):.3g}"),
         diameter=round(2 * sqrt(float(np.median(areas)) / np.pi), 2) if areas else 0.0,
     )
 
 
-def _seams(samples: Samples, sample: Sample, objects_HW: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """The pixels beside another object of the same class, H W."""
-    if len(samples.labels.foreground) < 2:
-        return borders(objects_HW, sqrt(2))
-    labels_HW = samples.labels_of(sample)
-    present = set(np.unique(labels_HW[objects_HW > 0]).tolist()).intersection(samples.labels.foreground)
-    own = (borders(np.where(labels_HW == label, objects_HW, 0), sqrt(2)) for label in present)
+def _seams(objects_HW: NDArray[np.int32], labels_HW: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.bool_]:
+    """The pixels beside another object of the same class, of these, H W."""
+    own = (borders(np.where(labels_HW == label, objects_HW, 0), sqrt(2)) for label in labels)
     return np.logical_or.reduce([np.zeros(objects_HW.shape, bool), *own])

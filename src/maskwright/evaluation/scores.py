@@ -148,7 +148,7 @@ def _contests(wanted: Mapping[str, ImageMetric], result: ImageResult, labels: La
         if isinstance(metric, ByClass) and len(labels.foreground) > 1:
             by_class = metric.by_class(result)
             found[name] = float(np.mean(list(by_class.values()))) if by_class else None
-            found |= {f"{name} of {labels.names[label]}": by_class.get(label) for label in range(labels.count)}
+            found |= {f"{name} of {labels.names[label]}": by_class.get(label) for label in labels.foreground}
         else:
             found[name] = metric(result)
     return found

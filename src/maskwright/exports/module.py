@@ -141,27 +141,27 @@ class OfClasses(nn.Module):
     what was learned of objects goes to the classes that it is a part of.
     """
 
-    foreground: Tensor
+    things: Tensor
 
     def __init__(self, labels: Labels):
         super().__init__()
         self.count = labels.count
         self.learned = labels.learned is not None
         self.least = LEAST
-        self.register_buffer("foreground", foreground_of(labels))
+        self.register_buffer("things", things_of(labels))
 
     def forward(self, shares: Tensor) -> Tensor:
         """The probabilities."""
         if not self.learned:
             return shares
         classes = shares.narrow(1, 0, self.count)
-        own = (classes + self.least) * self.foreground
+        own = (classes + self.least) * self.things
         return classes + own / own.sum(1, True) * shares.narrow(1, self.count, 1)
 
 
-def foreground_of(labels: Labels) -> Tensor:
-    """1 for each class that is no background, K 1 1 float32."""
-    return torch.tensor([label in labels.foreground for label in range(labels.count)]).float()[:, None, None]
+def things_of(labels: Labels) -> Tensor:
+    """1 for each class that has objects, else 0, K 1 1 float32."""
+    return torch.tensor([label in labels.things for label in range(labels.count)]).float()[:, None, None]
 
 
 class Whole(nn.Module):

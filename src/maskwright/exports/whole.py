@@ -17,7 +17,7 @@ from maskwright.anysize import LEAST
 from maskwright.data.labels import Labels
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.exports.graph import Graph
-from maskwright.exports.module import foreground_of
+from maskwright.exports.module import things_of
 from maskwright.exports.padding import Padding, padding
 from maskwright.exports.suiting import own_statistics
 from maskwright.exports.taps import resized
@@ -90,7 +90,7 @@ def _of_classes(g: Graph, total: str, labels: Labels) -> str:
     axis = g.numbers(1)
     classes = g("Slice", total, g.numbers(0), g.numbers(labels.count), axis)
     learned = g("Slice", total, g.numbers(labels.count), g.numbers(labels.count + 1), axis)
-    own = g("Mul", g("Add", classes, g.constant(np.float32(LEAST))), g.constant(foreground_of(labels).numpy()))
+    own = g("Mul", g("Add", classes, g.constant(np.float32(LEAST))), g.constant(things_of(labels).numpy()))
     part = g("Div", own, g("ReduceSum", own, axis, keepdims=1))
     return g("Add", classes, g("Mul", part, learned))
 

@@ -15,10 +15,11 @@ from maskwright.anysize import image_logits
 from maskwright.data.labels import Labels
 from maskwright.devices import DeviceSettings, choose
 from maskwright.errors import SettingError
-from maskwright.files import Scene
+from maskwright.files import MemoryPlane, Scene
 from maskwright.inference import ensemble, streaming
 from maskwright.inference.ensemble import Ensemble
 from maskwright.inference.opening import Image, decoded, opened
+from maskwright.inference.parting import settle
 from maskwright.inference.streaming import Band, Voice
 from maskwright.model import UNet
 from maskwright.modelfile import Model
@@ -31,7 +32,8 @@ class Prediction:
     """What the model says of one image."""
 
     labels: NDArray[np.uint8]
-    """H W, the most probable label of each pixel; `IGNORED` where the image holds no data."""
+    """H W, the most probable label of each pixel; `IGNORED` where the image holds no data. What the network learned of
+    objects of several classes has the class of its object."""
     probabilities: NDArray[np.float32] | None
     """K H W, if they were asked for; over the classes they add up to 1, and are 0 where the image holds no data."""
     classes: Labels
@@ -126,6 +128,9 @@ class Predictor:
         A large image's bands do not reach from side to side: then several of the same rows follow each other from left
         to right.
 
+        A pixel of what was learned of objects of several classes has the class that the network gives second: which
+        object it goes to is known when all is seen.
+
         start: a row. The first bands begin with it and reach from side to side again. If it is the `rows.start` of a
         band of another run, those are that band and all that followed the first of its rows, bit for bit.
 
@@ -171,6 +176,8 @@ class Predictor:
                 marked[here] = band.marked
             if kept is not None:
                 kept[:, *here] = band.probabilities
+        if marked is not None and settle(MemoryPlane(marked), classes, self.description.plan.objects):
+            labels = classes.of_classes(marked)
         return Prediction(labels, kept, classes, marked)
 
     def cost(self, height: int, width: int) -> Cost:

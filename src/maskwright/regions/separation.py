@@ -52,9 +52,9 @@ def separate(
     marks: Mapping[int, int] = MappingProxyType({}),
     scratch: Scratch = in_memory,
 ) -> Objects:
-    """The objects in a plane of labels, touching ones apart; all pixels of one are of its class.
+    """The objects in a plane of labels, touching ones apart.
 
-    Each connected piece (pixels of one class that share sides) comes apart by itself, so that the result is that of
+    Each connected piece (pixels that share sides, of one class or of those with marks) comes apart by itself, so that the result is that of
     the whole picture at once, in bounded memory. A piece whose box holds more than `LARGEST`² pixels, a sheet of cells
     say, is seen in overlapping windows: what two of them show at the same place, by more than half of what is known
     of it, is one object. Objects smaller than a sixteenth of a window come out as from the whole.
@@ -62,8 +62,9 @@ def separate(
     labels: H W uint8.
     classes: the labels whose objects are wanted.
     marks: for `border` and `centre`, the labels in the plane of what was learned, each with the class, of `classes`,
-        that such a pixel is a part of. The objects of these classes are parted by it; the others' connected pieces are
-        objects.
+        that such a pixel is likeliest of. The objects of these classes are parted by it, all together; the others'
+        connected pieces are objects. An object's class is that of most of its pixels that are not marked; where all
+        are, of most of all.
 
     Raises:
         SettingError: `border` or `centre` without its label.
@@ -92,15 +93,15 @@ def separated(
 
 def _groups(classes: Sequence[int], settings: Separation, marks: Mapping[int, int]) -> Mapping[int, int]:
     """Label → the label as whose piece it counts."""
-    own = {label: label for label in classes}
     if settings.how in ("none", "distance"):
-        return own
+        return {label: label for label in classes}
     if not marks:
         raise SettingError(
             f"To part objects by their {settings.how}, the network must have learned one. Train with it, or part them "
             "by `distance`, which needs no training."
         )
-    return {**own, **marks}
+    first = next(iter(marks.values()))
+    return {label: label for label in classes} | dict.fromkeys((*marks.values(), *marks), first)
 
 
 @dataclass
@@ -153,7 +154,7 @@ class _Parting:
             own = mine_hw & (self.tags[np.minimum(ids_hw, self.count) - 1] == tag)
             found = self._parts_of(np.where(own, ids_hw, 0), labels_hw, "")
             parts_hw += np.where(found, found + parts_hw.max(initial=0), 0)
-        self._note(window, ids_hw, parts_hw)
+        self._note(window, ids_hw, labels_hw, parts_hw)
 
     def _mine(self, window: _Window) -> tuple[Pieces, NDArray[np.bool_]]:
         """The numbers in a window, and where its own pieces are."""
@@ -167,14 +168,27 @@ class _Parting:
         seeds = self.marks.values() if self.settings.how == "border" else self.marks
         return by_seeds(pieces_hw, table_of(dict.fromkeys(seeds, 1))[labels_hw])
 
-    def _note(self, window: _Window, ids_hw: Pieces, parts_hw: Pieces) -> None:
-        """Write the parts of the pieces that have several."""
+    def _labels_of(self, parts_hw: Pieces, labels_hw: NDArray[np.uint8], tags_N: Numbers) -> Numbers:
+        """The label of each part: its piece's, or that of which it has most pixels, marked ones counting last."""
+        if len(self.marks) < 2:
+            return tags_N
+        plain, marked = (
+            np.array([np.bincount(parts_hw[labels_hw == label], minlength=len(tags_N) + 1)[1:] for label in labels])
+            for labels in (self.marks.values(), self.marks)
+        )
+        most = np.argmax(plain * (parts_hw.size + 1) + marked, axis=0)
+        return np.array(list(self.marks.values()), np.int64)[most]
+
+    def _note(self, window: _Window, ids_hw: Pieces, labels_hw: NDArray[np.uint8], parts_hw: Pieces) -> None:
+        """Write the parts of the pieces that have several, or another label than their piece."""
         piece_M = _first_of(parts_hw, ids_hw)
+        labels_M = self._labels_of(parts_hw, labels_hw, self.tags[piece_M - 1])
         _, place_M, counts = np.unique(piece_M, return_inverse=True, return_counts=True)
-        new = np.flatnonzero(counts[place_M] > 1)
+        several_M = counts[place_M] > 1
+        new = np.flatnonzero(several_M | (labels_M != self.tags[piece_M - 1]))
         if len(new):
             self.gone[piece_M[new]] = True
-            self._write(window, ids_hw, parts_hw, new, self.tags[piece_M - 1])
+            self._write(window, ids_hw, parts_hw, new, labels_M)
 
     def _write(
         self, window: _Window, ids_hw: Pieces, parts_hw: Pieces, new: Numbers, labels_M: Numbers
@@ -200,15 +214,16 @@ class _Parting:
             sheet_hw = np.where((ids_hw == piece + 1) | (ids_hw > before), np.int32(1), np.int32(0))
             labels_hw = self.labels.read(view.rows, view.columns)
             parts_hw = self._parts_of(sheet_hw, labels_hw, view.cut)[view.zone]
-            known_hw = np.where(ids_hw > before, ids_hw, 0)[view.zone]
+            known_hw, labels_hw = np.where(ids_hw > before, ids_hw, 0)[view.zone], labels_hw[view.zone]
             count = int(parts_hw.max(initial=0))
+            labels_M = self._labels_of(parts_hw, labels_hw, np.full(count, self.tags[piece]))
             pairs = matches(parts_hw, known_hw)
             fresh_hw = np.where(known_hw > 0, 0, parts_hw)
             new = np.flatnonzero(np.bincount(fresh_hw.ravel(), minlength=count + 1)[1:])
             if not len(new):
                 continue
             zone = _Window(_inside(view.rows, view.zone[0]), _inside(view.columns, view.zone[1]), np.array([piece]))
-            numbers = self._write(zone, ids_hw[view.zone], fresh_hw, new, np.full(count, self.tags[piece]))
+            numbers = self._write(zone, ids_hw[view.zone], fresh_hw, new, labels_M)
             pairs[:, 0] = numbers[pairs[:, 0]]
             self.parts.join(pairs[pairs[:, 0] > 0])
 
