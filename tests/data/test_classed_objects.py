@@ -122,7 +122,7 @@ def test_another_number_of_values_a_class_is_another_mask(told):
 
 @pytest.mark.parametrize("stated", [1, 0.5, -3])
 def test_what_can_be_no_number_of_values_is_refused(stated):
-    with pytest.raises((ValidationError, SettingError), match="1000 in Cityscapes|instances"):
+    with pytest.raises((ValidationError, SettingError), match=r"1000 in Cityscapes|instances"):
         DatasetFile.read({"instances": stated}, "dataset.yaml")
 
 

@@ -54,10 +54,10 @@ def separate(
 ) -> Objects:
     """The objects in a plane of labels, touching ones apart.
 
-    Each connected piece (pixels that share sides, of one class or of those with marks) comes apart by itself, so that the result is that of
-    the whole picture at once, in bounded memory. A piece whose box holds more than `LARGEST`² pixels, a sheet of cells
-    say, is seen in overlapping windows: what two of them show at the same place, by more than half of what is known
-    of it, is one object. Objects smaller than a sixteenth of a window come out as from the whole.
+    Each connected piece (pixels that share sides, of one class or of those with marks) comes apart by itself, so that
+    the result is that of the whole picture at once, in bounded memory. A piece whose box holds more than `LARGEST`²
+    pixels, a sheet of cells say, is seen in overlapping windows: what two of them show at the same place, by more than
+    half of what is known of it, is one object. Objects smaller than a sixteenth of a window come out as from the whole.
 
     labels: H W uint8.
     classes: the labels whose objects are wanted.
