@@ -42,7 +42,6 @@ def written(folder, *, channels=3, dtype="uint8", name="model.safetensors", **se
         classes=(
             ClassLabel(name="background", values=(0,), colour=(0, 0, 0)),
             ClassLabel(name="cell", values=(1,), colour=(230, 159, 0)),
-            *((ClassLabel(name="other", values=(2,), colour=(0, 0, 0)),) if objects else ()),
         )
     ).learning(objects)
     plan = decide(fingerprint, budget=Budget(minutes=2)).model_copy(update={"preprocess": preprocess, "model": network})
@@ -78,7 +77,7 @@ def description_in(path):
         {"size": (48, 40)},
         {"padding": "valid"},
         {"classes": 1},
-        {"classes": 4, "objects": LearnedObjects(kind="border")},
+        {"classes": 3, "objects": LearnedObjects(kind="border")},
     ],
     ids=str,
 )
