@@ -85,14 +85,14 @@ def report(seen: api.Inspection, run: Path, what: dict[str, Any], seconds: float
 
 def separation(labels: Labels, how: Any) -> Callable[[Prediction], NDArray[np.int32]]:
     """What takes a prediction apart."""
-    foreground = (labels.foreground or 0,)
+    foreground = labels.foreground
     by_class = how in ("border", "centre")
 
     def apart(prediction: Prediction) -> NDArray[np.int32]:
         said = prediction.marked if by_class and prediction.marked is not None else prediction.labels
         settings = Separation(how=how)
         if by_class:
-            return separated(said, classes=foreground, settings=settings, learned=labels.learned, of=foreground)
+            return separated(said, classes=foreground, settings=settings, marks=labels.marks)
         return separated(said, classes=foreground, settings=settings)
 
     return apart

@@ -4,11 +4,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskwright.anysize import fitted, image_logits
+from maskwright.anysize import fitted, image_logits, of_classes
+from maskwright.data.labels import ClassLabel, Labels
+from maskwright.data.learned_objects import LearnedObjects
 from maskwright.model import UNet
 from maskwright.model.sizes import geometry, output_size
 from maskwright.tiling import Tiles, smallest_window
 
+CELLS = Labels(
+    classes=tuple(ClassLabel(name=n, values=(v,), colour=(0, 0, 0)) for v, n in enumerate(("background", *"abc")))
+).learning(LearnedObjects(kind="border"))
 LARGE = Tiles(window=(4096, 4096))
 
 
@@ -86,3 +91,33 @@ def test_nothing_is_kept_for_a_gradient():
     network = UNet(1, 2, depth=1, base=2).eval()
 
     assert not image_logits(network, torch.randn(1, 9, 9), LARGE).requires_grad
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1e-38, 1e-7, 0.1, 0.5, 1.0]), min_size=5, max_size=5).filter(
+        lambda raw: max(raw) >= 0.1
+    )
+)
+def test_what_was_learned_of_objects_is_each_classs_part_even_where_the_network_is_all_sure_of_it(raw):
+    shares = torch.tensor(raw)[:, None, None] / sum(raw)
+    background, *classes, learned = raw
+
+    found, marked = of_classes(shares.clone(), CELLS)
+
+    total = sum(classes)
+    parts = [one / total if total > 1e-20 else 1 / 3 for one in classes]
+    expected = [background, *(one + part * learned for one, part in zip(classes, parts, strict=True))]
+    torch.testing.assert_close(found.flatten(), torch.tensor(expected) / sum(raw))
+    assert found.sum() == pytest.approx(1)
+    if abs(learned - total) > 1e-5 * sum(raw):
+        assert marked.item() == (learned > total)
+
+
+def test_what_was_learned_of_objects_is_the_same_bit_for_bit_however_blocks_are_cut():
+    shares = torch.randn(5, 37, 53, generator=torch.Generator().manual_seed(0)).mul(4).softmax(0)
+    whole, marked = of_classes(shares.clone(), CELLS)
+
+    for columns in (slice(0, 1), slice(1, 18), slice(18, 53)):
+        part, part_marked = of_classes(shares[:, 5:11, columns].clone(), CELLS)
+        assert torch.equal(part, whole[:, 5:11, columns])
+        assert torch.equal(part_marked, marked[5:11, columns])

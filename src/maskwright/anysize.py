@@ -5,6 +5,7 @@ Training validates with it and inference predicts with it, so both see the same.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import Final
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from maskwright.model.record import UNetRecord
 from maskwright.model.sizes import fitting_input, geometry
 from maskwright.model.unet import UNet
 from maskwright.tiling import Block, Tiles, logits_of, probabilities_of
+
+LEAST: Final = 1e-30
+"""Added to each class's probability where they are compared: where all are 0, all are alike."""
 
 
 @torch.inference_mode()
@@ -67,16 +71,22 @@ def as_probabilities(logits_KHW: Tensor) -> Tensor:
 
 def of_classes(shares_KHW: Tensor, labels: Labels) -> tuple[Tensor, Tensor | None]:
     """Probabilities over the classes, of those over all that a network tells apart, in their room; and where what it
-    learned of objects is likelier than the rest of the foreground, H W bool, None if it learned nothing of them.
+    learned of objects is likelier than the rest of their classes, H W bool, None if it learned nothing of them.
 
     What is learned of objects is a part of the foreground, so it counts as that before anything is decided: a pixel of
-    0.4 background, 0.35 foreground and 0.25 border is foreground.
+    0.4 background, 0.35 foreground and 0.25 border is foreground. Of several classes it is a part of each as much as
+    that is likely besides: 0.2 cat, 0.1 dog and 0.6 border are 0.6 cat and 0.3 dog.
     """
-    if labels.learned is None or labels.foreground is None:
+    if labels.learned is None:
         return shares_KHW, None
-    learned_HW, rest_HW = shares_KHW[labels.learned], shares_KHW[labels.foreground]
+    learned_HW, (first, *others) = shares_KHW[labels.learned], labels.things
+    rest_HW = shares_KHW[first].clone()
+    for label in others:  # one by one: a sum over them might add in another order where blocks are cut elsewhere
+        rest_HW += shares_KHW[label]
     marked_HW = learned_HW >= rest_HW
-    rest_HW += learned_HW
+    for label in labels.things:
+        part_HW = (shares_KHW[label] + LEAST) / (rest_HW + len(labels.things) * LEAST)
+        shares_KHW[label] += part_HW * learned_HW
     return shares_KHW[: labels.count], marked_HW
 
 

@@ -40,7 +40,9 @@ def test_a_folder_with_annotations_is_read_as_it_is(world, paint):
     assert sorted(sample.name for sample in labelled) == list(STEMS)
     for sample in labelled:
         np.testing.assert_array_equal(samples.labels_of(sample), truth(sample.name))
-        assert samples.objects_of(sample) is None, "of two classes no one is the object"
+        objects = samples.objects_of(sample)
+        np.testing.assert_array_equal(objects > 0, truth(sample.name) > 0)
+        assert [len(np.unique(truth(sample.name)[objects == number])) for number in (1, 2, 3)] == [1, 1, 1]
         values, counts = np.unique(truth(sample.name), return_counts=True)
         assert sample.values == dict(zip(values.tolist(), counts.tolist(), strict=True))
     if world in {"coco", "roboflow", "yolo", "yolo_of_roboflow"}:
@@ -97,6 +99,30 @@ def test_touching_objects_of_the_one_class_stay_apart(paint):
     first = samples.samples[0]
     np.testing.assert_array_equal(samples.objects_of(first)[5, :18], [0] + 8 * [1] + 6 * [2] + 3 * [0])
     np.testing.assert_array_equal(samples.labels_of(first), truth("a") == 1)
+
+
+def test_where_objects_of_two_classes_overlap_the_object_is_seen_whose_class_is(paint):
+    pictures(paint)
+    found = [("leaf", 2, 2, 6, 6), ("crack", 3, 3, 14, 14), ("crack", 8, 8, 12, 12), ("leaf", 11, 11, 16, 16)]
+    for stem in STEMS:
+        paint.write(f"{stem}.json", written_labelme(f"{stem}.png", found))
+    samples = index(paint.root)
+    labels, objects = (of(samples.samples[0]) for of in (samples.labels_of, samples.objects_of))
+
+    np.testing.assert_array_equal(objects > 0, labels > 0)
+    assert [np.unique(labels[objects == number]).tolist() for number in range(1, 5)] == [[1], [1], [2], [2]]
+    assert objects[8, 8] != objects[6, 6], "of one class the smaller one is seen"
+    assert (objects == objects[2, 2]).sum() == 4 * 4 - 3 * 3, "what lies over it in the mask hides it"
+
+
+def test_a_table_with_a_row_an_image_and_class_tells_no_objects_apart(paint):
+    pictures(paint, "train/")
+    rows = {file: found[:1] + [box for box in found if box[0] == "leaf"][:1] for file, found in ALL.items()}
+    paint.write("train.csv", written_run_table(rows))
+    samples = index(paint.root)
+
+    assert samples.labels.names == ["background", "crack", "leaf"]
+    assert samples.objects_of(samples.samples[0]) is None
 
 
 def test_a_table_with_a_row_an_image_tells_no_objects_apart(paint):

@@ -291,7 +291,7 @@ def test_what_is_learned_of_objects_is_an_output_more_and_no_class_more(kind):
 def test_the_background_may_come_last():
     labels = declared({"cell": 255, "background": 0}, (), GREY).learning(LearnedObjects(kind="border"))
 
-    assert labels.foreground == 0
+    assert labels.foreground == (0,)
     np.testing.assert_array_equal(labels.decode(np.array([0, 1, 2])), [255, 0, 255])
     np.testing.assert_array_equal(labels.of_classes(np.array([0, 1, 2, IGNORED], np.uint8)), [0, 1, 0, IGNORED])
 
@@ -305,7 +305,47 @@ def test_taught_labels_mark_foreground_only_and_leave_ignored_pixels_alone():
     assert CELLS.taught(true, objects) is true
 
 
-@pytest.mark.parametrize("classes", [{"cat": 1, "dog": 2}, {"background": 0, "cat": 1, "dog": 2}])
-def test_classes_that_are_no_objects_on_a_background_cannot_learn_them(classes):
-    with pytest.raises(SettingError, match=r"no objects on a background\. Set objects=none"):
-        declared(classes, (), GREY).learning(LearnedObjects(kind="border"))
+PETS = declared({"cat": 1, "background": 0, "dog": 2}, (), GREY)
+
+
+def test_of_several_classes_each_has_a_mark_and_the_network_one_output_more():
+    labels = PETS.learning(LearnedObjects(kind="border"))
+
+    assert (labels.foreground, labels.learned, labels.marks) == ((0, 2), 3, {3: 0, 4: 2})
+    assert labels.outputs == ["cat", "background", "dog", "object border"]
+    assert (PETS.foreground, PETS.marks) == ((0, 2), {})
+    said = np.array([[0, 1, 2, IGNORED]], np.uint8)
+    marked = labels.marked(said, np.ones((1, 4), bool))
+    np.testing.assert_array_equal(marked, [[3, 1, 4, IGNORED]])
+    np.testing.assert_array_equal(labels.marked(said, np.zeros((1, 4), bool)), said)
+    np.testing.assert_array_equal(labels.of_classes(marked), said)
+    np.testing.assert_array_equal(labels.decode(marked), labels.decode(said))
+
+
+def test_of_several_classes_what_is_taught_is_one_class_more_for_all_of_them():
+    labels = PETS.learning(LearnedObjects(kind="border", width=1))
+    true = np.array([[0, 2, 2, 1, 0, 0]], np.uint8)
+    objects = np.array([[1, 2, 2, 0, 3, 4]], np.int32)
+
+    np.testing.assert_array_equal(labels.taught(true, objects), [[3, 3, 2, 1, 3, 3]])
+
+
+def test_classes_without_objects_have_no_mark():
+    street = declared({"road": 0, "car": 1, "sky": 2, "person": 3}, (), GREY)
+    border = LearnedObjects(kind="border")
+    labels = street.learning(border, ("car", "person"))
+
+    assert (labels.things, labels.marks, labels.learned) == ((1, 3), {4: 1, 5: 3}, 4)
+    said = np.array([[0, 1, 2, 3]], np.uint8)
+    np.testing.assert_array_equal(labels.marked(said, np.ones((1, 4), bool)), [[0, 4, 2, 5]])
+    assert street.learning(border, street.names) == street.learning(border)
+    assert PETS.learning(border, ("cat", "dog")).objects == border
+
+
+def test_more_classes_than_a_byte_can_mark_learn_nothing_of_objects():
+    most = declared({"background": 0} | {f"c{n}": n for n in range(1, 128)}, (), GREY)
+    border = LearnedObjects(kind="border")
+
+    assert max(most.learning(border).marks) < IGNORED
+    with pytest.raises(SettingError, match=r"127 are the most\. Merge some in dataset.yaml, or set objects=distance"):
+        declared({f"c{n}": n for n in range(128)}, (), GREY).learning(border)

@@ -20,7 +20,7 @@ NAMES, VALUES = ("ground", "cell", "edge"), (0, 10, 200)
 HIGHEST = {"uint8": 255, "uint16": 65535, "float32": 1}
 
 
-def model(seed=0, *, channels=1, dtype="uint8", classes=3, style=None, values=VALUES, **settings):
+def model(seed=0, *, channels=1, dtype="uint8", classes=3, style=None, values=VALUES, objects=None, **settings):
     """One model. settings: of its preprocessing and of its network."""
     preparing = {name: settings.pop(name) for name in ("scale", "size", "interpolation") if name in settings}
     high = HIGHEST[dtype]
@@ -31,7 +31,9 @@ def model(seed=0, *, channels=1, dtype="uint8", classes=3, style=None, values=VA
         ignored_share=0,
     )  # fmt: skip
     torch.manual_seed(seed)
-    network = UNet(channels, classes, **{"depth": 2, "base": 4, "init": "torch", **settings}).eval()
+    network = UNet(
+        channels, classes + (objects is not None), **{"depth": 2, "base": 4, "init": "torch", **settings}
+    ).eval()
     with torch.no_grad():
         network.head.weight.mul_(6)  # so that the classes are far apart
     kinds = [ClassLabel(name=n, values=(v,), colour=(v, v, v)) for n, v in zip(NAMES, values, strict=True)]
@@ -39,7 +41,7 @@ def model(seed=0, *, channels=1, dtype="uint8", classes=3, style=None, values=VA
         maskwright="0",
         network=network.record,
         preprocess=Preprocess(channels=channels, dtype=dtype, mean=mean, std=std, **preparing),
-        labels=Labels(classes=tuple(kinds[: max(2, classes)]), style=style or MaskStyle()),
+        labels=Labels(classes=tuple(kinds[: max(2, classes)]), style=style or MaskStyle()).learning(objects),
         plan=decide(seen),
         fingerprint=seen,
         provenance={"data": "painted"},

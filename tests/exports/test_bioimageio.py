@@ -8,6 +8,7 @@ import yaml
 from maskwright import modelfile
 from maskwright.data.fingerprint import Fingerprint
 from maskwright.data.labels import ClassLabel, Labels
+from maskwright.data.learned_objects import LearnedObjects
 from maskwright.data.preprocess import Preprocess
 from maskwright.errors import SettingError
 from maskwright.exports.bioimageio import BioImageIO
@@ -30,6 +31,7 @@ def written(folder, *, channels=3, dtype="uint8", name="model.safetensors", **se
         channels=channels, dtype=dtype, mean=(100.0, 110.0, 120.0)[:channels], std=(30.0, 25.0, 20.0)[:channels],
         **{key: settings.pop(key) for key in ("scale", "size") if key in settings},
     )  # fmt: skip
+    objects = settings.pop("objects", None)
     network = UNetRecord(**{"in_channels": channels, "classes": 2, "depth": 2, "base": 4, **settings})
     fingerprint = Fingerprint(
         train=3, val=1, test=0, channels=channels, dtype=dtype, smallest=(32, 32), median=(32, 48), largest=(40, 64),
@@ -41,7 +43,7 @@ def written(folder, *, channels=3, dtype="uint8", name="model.safetensors", **se
             ClassLabel(name="background", values=(0,), colour=(0, 0, 0)),
             ClassLabel(name="cell", values=(1,), colour=(230, 159, 0)),
         )
-    )
+    ).learning(objects)
     plan = decide(fingerprint, budget=Budget(minutes=2)).model_copy(update={"preprocess": preprocess, "model": network})
     about = Description(
         maskwright="0.1.0", network=network, preprocess=preprocess, labels=labels, plan=plan, fingerprint=fingerprint,
@@ -68,7 +70,15 @@ def description_in(path):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"channels": 1, "dtype": "uint16"}, {"scale": 0.5}, {"size": (48, 40)}, {"padding": "valid"}, {"classes": 1}],
+    [
+        {},
+        {"channels": 1, "dtype": "uint16"},
+        {"scale": 0.5},
+        {"size": (48, 40)},
+        {"padding": "valid"},
+        {"classes": 1},
+        {"classes": 3, "objects": LearnedObjects(kind="border")},
+    ],
     ids=str,
 )
 def test_the_package_says_what_the_model_says_and_is_valid(settings, tmp_path):

@@ -6,6 +6,7 @@ import onnxruntime
 import pytest
 from tests.exports.conftest import agree, model, noise, ours
 
+from maskwright.data.learned_objects import LearnedObjects
 from maskwright.exports.openvino import OpenVino
 from maskwright.exports.registry import Options
 from maskwright.exports.whole import whole_model
@@ -24,6 +25,8 @@ KINDS = {
     "valid": {"padding": "valid", "scale": 0.5, "channels": 5},
     "one logit": {"classes": 1, "scale": 0.6},
     "attention": {"skip": "attention", "norm": "instance"},
+    "borders of one class": {"classes": 2, "objects": LearnedObjects(kind="border")},
+    "centres of several": {"objects": LearnedObjects(kind="centre"), "scale": 0.5},
     "timm": {"channels": 3, "encoder": {"name": "resnet18"}, "depth": 3, "base": 8},
 }
 

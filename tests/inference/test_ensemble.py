@@ -37,6 +37,7 @@ def model_in(tmp_path):
         names=NAMES,
         mean=100.0,
         learned=None,
+        even=False,
         **network,
     ):
         torch.manual_seed(seed)
@@ -44,6 +45,9 @@ def model_in(tmp_path):
         net = UNet(channels, classes, depth=1, base=4, init="torch", **network).eval()
         with torch.no_grad():
             net.head.weight.mul_(6)  # so that the members disagree
+            if even:  # all classes are seen
+                net.head.bias -= net(torch.from_numpy((noise(64, 64) - mean) / 50).float()[None, None]).mean((0, 2, 3))
+                net.head.weight.mul_(8), net.head.bias.mul_(8)
         means, stds = (mean,) * channels, (50.0,) * channels
         shares = tuple(1 / len(names) for _ in names)
         seen = Fingerprint(
@@ -138,6 +142,41 @@ def test_what_is_learned_of_objects_counts_as_foreground_and_is_marked(model_in,
     np.testing.assert_array_equal(found.labels[sure], foreground[sure])
     np.testing.assert_array_equal(found.marked[sure], np.where(learned, 2, foreground)[sure])
     np.testing.assert_array_equal(found.mask, np.where(found.labels == 1, 200, 0))
+    np.testing.assert_array_equal(found.classes.of_classes(found.marked), found.labels)
+
+
+def of_classes_by_pixels(shares, things, learned):
+    """Probabilities, labels and marks of each pixel in turn: K classes, the last share is of what was learned."""
+    classes, height, width = len(shares) - 1, *shares.shape[1:]
+    out = np.array(shares[:classes], float)
+    marked = np.zeros((height, width), int)
+    for y, x in np.ndindex(height, width):
+        total = sum(shares[k, y, x] for k in things)
+        for k in things:
+            out[k, y, x] += shares[learned, y, x] * shares[k, y, x] / total
+        label = int(out[:, y, x].argmax())
+        is_marked = label in things and shares[learned, y, x] >= total
+        marked[y, x] = classes + things.index(label) if is_marked else label
+    return out, marked
+
+
+@pytest.mark.parametrize("names", [("ground", "cell", "background"), ("background", "cell", "edge")])
+def test_of_several_classes_what_is_learned_is_each_ones_part_as_a_slow_twin_has_it(model_in, names):
+    files = [model_in(seed, learned=BORDER, names=names, even=True) for seed in (0, 3)]
+    image = noise(60, 23)
+    shares = np.mean([by_hand(file, image) for file in files], axis=0)
+    things = [label for label, name in enumerate(names) if name != "background"]
+    expected, marked = of_classes_by_pixels(shares, things, 3)
+
+    found = Predictor(files, device="cpu", tiles=Tiles(window=(2048, 2048)))(image, probabilities=True)
+
+    assert set(np.unique(marked)) >= {*range(3), 3, 4}
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities.sum(0), 1, atol=1e-5)
+    order = np.sort(expected, axis=0)
+    clear = np.abs(shares[3] - shares[things].sum(0)) > 1e-4
+    sure = (order[-1] - order[-2] > 1e-4) & clear
+    np.testing.assert_array_equal(found.marked[sure], marked[sure])
     np.testing.assert_array_equal(found.classes.of_classes(found.marked), found.labels)
 
 

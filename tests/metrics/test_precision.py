@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from maskwright.metrics import image_metrics
+from maskwright.metrics import ImageResult, image_metrics
 from maskwright.records import IGNORED
 
 ap, ap50 = image_metrics["ap"], image_metrics["ap50"]
@@ -68,3 +68,40 @@ def test_they_are_what_an_assignment_says(seed, result):
 
     assert ap50(result(true > 0, found > 0, true, found)) == pytest.approx(expected[0])
     assert ap(result(true > 0, found > 0, true, found)) == pytest.approx(np.mean(expected))
+
+
+def scored(true, said, objects=None, found=None):
+    return ImageResult(said.astype(np.uint8), true.astype(np.uint8), None, objects, found)
+
+
+def test_of_several_classes_objects_match_in_their_class_and_the_classes_scores_are_averaged():
+    true = np.array([[1, 1, 0, 1, 1, 0, 2, 2, 0, 3, 3]])
+    said = np.array([[1, 1, 0, 2, 2, 0, 2, 2, 0, 0, 0]])
+    numbers = np.array([[1, 1, 0, 2, 2, 0, 3, 3, 0, 4, 4]])
+    both = scored(true, said, numbers, np.where(said, numbers, 0))
+
+    # Class 1: one of two found; class 2: the one is found, and one that is none; class 3 is missed.
+    for metric in (ap, ap50):
+        assert metric.by_class(both) == {1: 1 / 2, 2: 1 / 2, 3: 0}
+        assert metric(both) == pytest.approx(1 / 3)
+    assert image_metrics["pq"].by_class(both) == pytest.approx({1: 2 / 3, 2: 2 / 3, 3: 0})
+
+
+def test_pieces_of_two_classes_that_touch_are_two_where_no_numbers_are_told():
+    true, said = np.array([[1, 1, 2, 2, 2]]), np.array([[1, 1, 1, 2, 2]])
+
+    assert ap50(scored(true, true)) == 1
+    assert ap50(scored(true, said)) == 1
+    assert ap50(scored(true, np.minimum(said, 1))) == 0, "one of class 1 that is too long, and none of class 2"
+
+
+def test_what_is_predicted_on_sky_or_a_crowd_is_no_mistake():
+    true = np.array([[3, 3, 3, 3, 1, 1, 0, 1, 1, 1, 0, 0]])  # 3 is sky; the last of class 1 is a crowd
+    numbers = np.array([[0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0]])
+    said = np.array([[3, 3, 3, 3, 1, 1, 0, 1, 1, 1, 0, 3]])
+    found = np.array([[1, 1, 1, 1, 2, 2, 0, 3, 3, 3, 0, 4]])
+    for name in ("ap", "ap50", "pq"):
+        assert image_metrics[name](scored(true, said, numbers, found)) == 1
+        assert image_metrics[name](scored(true, np.where(said == 3, 1, said), numbers, found)) < 1, (
+            "a cell there is one"
+        )

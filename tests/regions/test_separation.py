@@ -29,20 +29,20 @@ def crowd(seed, shape=(70, 60), count=14):
     labels = np.zeros(shape, np.uint8)
     for _ in range(count):
         places = draw.disk(rng.integers(0, shape), rng.integers(3, 9), shape=shape)
-        labels[places] = rng.choice([1, 2, 1, 3])
+        labels[places] = rng.choice([1, 2, 1, 3, 4])
     labels[rng.random(shape) < 0.01] = IGNORED
     return labels
 
 
-def one_by_one(labels, settings, classes, **learned):
+def one_by_one(labels, settings, classes, marks):
     """Each connected piece cut out, parted alone and put back; numbered by first pixels."""
-    of, extra = learned.get("of", ()), learned.get("learned")
-    groups = [(label,) for label in classes if label not in of] + ([(*of, extra)] if of else [])
+    parted = (*marks.values(), *marks)
+    groups = [(label,) for label in classes if label not in parted] + ([parted] if parted else [])
     out, count = np.zeros(labels.shape, int), 0
     for group in groups:
         for region in measure.regionprops(ndimage.label(np.isin(labels, group))[0]):
             alone = np.where(region.image, labels[region.slice], 0)
-            parts = separated(alone, classes=tuple(c for c in classes if c in group), settings=settings, **learned)
+            parts = separated(alone, classes=classes, settings=settings, marks=marks)
             out[region.slice] = np.where(parts > 0, parts + count, out[region.slice])
             count += parts.max()
     order = {number: place for place, number in enumerate(dict.fromkeys(out[out > 0].tolist()), start=1)}
@@ -85,7 +85,7 @@ def test_a_learned_border_is_given_back_to_its_objects():
     labels = np.zeros((9, 11), np.uint8)
     labels[1:8, 1:10] = 1
     labels[1:8, 5] = 3
-    found = separated(labels, classes=(1,), settings=Separation(how="border"), learned=3, of=(1,))
+    found = separated(labels, classes=(1,), settings=Separation(how="border"), marks={3: 1})
 
     assert np.unique(found).tolist() == [0, 1, 2]
     assert np.array_equal(found > 0, labels > 0)
@@ -96,51 +96,59 @@ def test_a_learned_border_is_given_back_to_its_objects():
 def test_learned_centres_grow_back_to_their_objects_and_lone_pieces_stay():
     labels = discs((20, 50), (9, 11), (9, 22), (9, 40))
     labels[draw.disk((9, 11), 3)] = labels[draw.disk((9, 22), 2)] = 5
-    found = separated(labels, classes=(1,), settings=Separation(how="centre"), learned=5, of=(1,))
+    found = separated(labels, classes=(1,), settings=Separation(how="centre"), marks={5: 1})
 
     assert np.unique(found).tolist() == [0, 1, 2, 3]
     assert np.array_equal(found > 0, labels > 0)
     assert (found[9, 11], found[9, 22], found[9, 40]) != (0, 0, 0)
 
 
-def test_an_object_has_the_class_of_most_of_its_pixels():
-    labels = np.array([[1, 1, 5, 2, 0, 5, 0, 2, 2, 5, 1, 2]], np.uint8)
-    found = separate(MemoryPlane(labels), classes=(1, 2), settings=Separation(how="centre"), learned=5, of=(1, 2))
+@pytest.mark.parametrize("kind", ["border", "centre"])
+def test_an_object_has_the_class_of_most_of_its_pixels_of_which_marked_ones_count_last(kind):
+    # 3 and 4 are marked pixels that look like 1 and 2.
+    rows = {"border": [1, 1, 2, 4, 2, 2, 0, 4, 3, 4, 0, 2, 3, 1], "centre": [1, 1, 4, 2, 3, 2, 0, 4, 3, 4, 0, 4, 2, 3]}
+    labels = np.array([rows[kind]], np.uint8)
+    found = separate(
+        MemoryPlane(labels), classes=(1, 2), settings=Separation(how=kind), marks={3: 1, 4: 2}
+    )  # fmt: skip
 
-    assert found.ids.read(slice(0, 1), slice(0, 12)).tolist() == [[1, 1, 1, 1, 0, 2, 0, 3, 3, 3, 3, 3]]
-    assert found.labels.tolist() == [1, 1, 2]
-    assert found.areas.tolist() == [4, 1, 5]
+    ids = found.ids.read(slice(0, 1), slice(0, 14))[0].tolist()
+    assert (len(set(ids[:3])), len(set(ids[4:6])), len(set(ids[7:10]))) == (1, 1, 1)
+    assert len({0, ids[0], ids[4], ids[8], ids[11], ids[13]}) == 6
+    assert found.labels.tolist()[:3] == [1, 2, 2], "all of the third are marked"
+    assert found.areas.sum() == 12
 
 
 CASES = [
     pytest.param(DISTANCE, (1, 2, 3), {}, id="distance"),
-    pytest.param(Separation(how="border"), (1, 2), {"learned": 3, "of": (1,)}, id="border"),
-    pytest.param(Separation(how="centre"), (1, 2), {"learned": 3, "of": (1, 2)}, id="centre"),
+    pytest.param(Separation(how="border"), (1, 2), {3: 1}, id="border"),
+    pytest.param(Separation(how="border"), (1, 2), {3: 1, 4: 2}, id="border of two classes"),
+    pytest.param(Separation(how="centre"), (1, 2), {3: 1, 4: 2}, id="centre of two classes"),
 ]
 
 
-@pytest.mark.parametrize(("how", "classes", "learned"), CASES)
+@pytest.mark.parametrize(("how", "classes", "marks"), CASES)
 @settings(max_examples=15)
 @given(seed=st.integers(0, 9999), block=st.sampled_from([8, 16, 30, 1000]))
-def test_each_piece_comes_apart_as_if_it_were_alone(how, classes, learned, seed, block):
+def test_each_piece_comes_apart_as_if_it_were_alone(how, classes, marks, seed, block):
     labels = crowd(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(separation, "BLOCK", block)
-        objects = separate(MemoryPlane(labels), classes=classes, settings=how, **learned)
+        objects = separate(MemoryPlane(labels), classes=classes, settings=how, marks=marks)
     found = objects.ids.read(slice(0, 70), slice(0, 60))
 
-    assert np.array_equal(found, one_by_one(labels, how, classes, **learned))
+    assert np.array_equal(found, one_by_one(labels, how, classes, marks))
     regions = measure.regionprops(found)
     assert objects.areas.tolist() == [region.area for region in regions]
     assert objects.boxes.tolist() == [list(region.bbox) for region in regions]
-    wanted = (*classes, learned["learned"]) if learned else classes
-    assert np.array_equal(found > 0, np.isin(labels, wanted))
-    own = [np.bincount(labels[found == region.label], minlength=4)[1:4] for region in regions]
-    parted = set(learned.get("of", ()))
-    for counts, label in zip(own, objects.labels, strict=True):
+    assert np.array_equal(found > 0, np.isin(labels, (*classes, *marks)))
+    for region, label in zip(regions, objects.labels.tolist(), strict=True):
+        counts = np.bincount(labels[found == region.label], minlength=5)
         assert label in classes
-        if not parted or label not in parted:
-            assert counts[label - 1] == counts.sum()
+        if label not in marks.values():
+            assert counts[label] == counts.sum()
+        elif any(counts[one] for one in marks.values()):
+            assert counts[label] == max(counts[one] for one in marks.values())
 
 
 def sheet(shape=(270, 210), step=11, radius=6, seed=0):
@@ -183,7 +191,7 @@ def test_sheets_of_learned_kinds_come_apart_as_from_the_whole(kind, monkeypatch)
         edge[here] |= (whole[here] != whole[there]) & (whole[here] > 0) & (whole[there] > 0)
     core = ndimage.distance_transform_edt((whole > 0) & ~edge) > 2
     labels = np.where(whole > 0, np.where(edge if kind == "border" else core, 2, 1), 0).astype(np.uint8)
-    options = {"classes": (1,), "settings": Separation(how=kind), "learned": 2, "of": (1,)}
+    options = {"classes": (1,), "settings": Separation(how=kind), "marks": {2: 1}}
     expected = separated(labels, **options)
 
     monkeypatch.setattr(separation, "BLOCK", 40)

@@ -282,8 +282,12 @@ def _decode(decoder: Decoder, sample: Sample) -> list[NDArray[Any]]:
     assert image_Chw.shape[1:] == labels_hw.shape
     arrays = [image_Chw.astype(preprocess.dtype), labels_hw]
     if decoder.objects is not None:
-        objects_HW = samples.objects_of(sample)
-        assert objects_HW is not None, "there is one foreground class"
+        if (objects_HW := samples.told_objects(sample)) is None:
+            raise DataError(
+                f"{decoder.objects.name.capitalize()}s are to be learned (objects={decoder.objects.kind}), but "
+                f"{sample.mask_shown} does not tell one object from another, as other masks do. Number its objects, or "
+                f"leave it out with --skip {sample.name}."
+            )
         arrays[1] = samples.labels.learning(decoder.objects).taught(labels_hw, preprocess.resize_labels(objects_HW))
     if borders is not None:
         objects_HW = samples.objects_of(sample)

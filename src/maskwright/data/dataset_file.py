@@ -116,7 +116,9 @@ class DatasetFile(Record):
     split: {test: ["2[4-9].png"], val: ["1?.png"]}     # or {val: 0.2, stratify: true, seed: 1}
                               # or {folds: 5, fold: 0, groups: "{group}_*"}; groups: patients.csv; groups: none
     skip: ["img_07*"]
-    instances: true           # masks hold a number for each object, 0 for background
+    instances: true           # masks hold a number for each object, 0 for background; of several classes: 1000,
+                              # where values are a class times 1000 and the object's number, or the folder of files
+                              # that number the objects whose classes the masks say
     axes: CHW                 # what each axis of an image file is, where it does not say: H W C, and Z T N for pages
     layout: voc               # how the folder is laid out; only this one is tried
     bands: [_B04, _B03, _B02] # an image is a file a band, its channels in this order: ends of their names
@@ -136,7 +138,7 @@ class DatasetFile(Record):
     others: Literal["refuse", "ignore"] = "refuse"
     split: SplitFile = SplitFile()
     skip: tuple[str, ...] = ()
-    instances: bool = False
+    instances: bool | int | str = False
     axes: str | None = None
     layout: str | None = None
     bands: tuple[str, ...] = ()
@@ -147,8 +149,13 @@ class DatasetFile(Record):
 
     @model_validator(mode="after")
     def _objects_have_no_names(self) -> Self:
-        if self.instances and self.ignore:
+        if self.instances is True and self.ignore:
             raise ValueError("instances: true takes every value above 0 for an object, so there is none to ignore")
+        if not isinstance(self.instances, bool | str) and self.instances < 2:
+            raise ValueError(
+                "instances: is true, how many values a class has (1000 in Cityscapes), or a folder of files that "
+                "number objects"
+            )
         return self
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from maskwright.records import replacing
 
 WIDTH: Final = 110
 _Part = Literal["val", "test"]
-_PIXELS: Final = {"mask_file", "object_files", "object_values"}
+_PIXELS: Final = {"mask_file", "object_files", "object_values", "classed_values", "classes_and_objects"}
 """Sources whose mask values stand in files; what others draw by name is better called by its name."""
 
 
@@ -69,7 +69,7 @@ def describe(survey: Survey, asked: Asked | None = None) -> Described:
     update: dict[str, Any] = {
         "path": None,
         "classes": {c.name: _class(c.values, c.colour, labels, known) for c in labels.classes},
-        "ignore": () if instances else tuple(_value(v, labels, known) for v in labels.ignored),
+        "ignore": () if instances is True else tuple(_value(v, labels, known) for v in labels.ignored),
         "threshold": labels.threshold,
         "tolerance": labels.tolerance,
         "others": labels.others,
@@ -174,11 +174,19 @@ def _reasons(survey: Survey, labels: Labels, split: str) -> dict[str, str]:
         "images": "the folder with the images",
         "masks": "the folder with the masks",
         "path": "where the data lie, from this file",
-        "instances": "masks hold a number for each object, 0 for background",
+        "instances": _of_instances(survey.stated.instances),
     }
     if labels.style.mode == "colour":
         reasons["classes"] += "; value is the colour in the masks, colour the one it is shown in"
     return {key: reason for key, reason in reasons.items() if reason}
+
+
+def _of_instances(stated: bool | int | str) -> str:
+    if isinstance(stated, str):
+        return "the folder of files that number the objects whose classes the masks say"
+    if stated is True:
+        return "masks hold a number for each object, 0 for background"
+    return f"mask values are a class times {stated} and the object's number; below {stated} a class alone"
 
 
 def _said(file: DatasetFile) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from maskwright.data.layouts import Entry, Pairs, Told, recognise
 from maskwright.data.layouts.folders import paired_folders
 from maskwright.data.layouts.looking import looking
 from maskwright.data.layouts.name_lists import by_lists
-from maskwright.data.layouts.recognition import stated_valid
+from maskwright.data.layouts.recognition import stated_numbers, stated_valid
 from maskwright.data.layouts.refinement import refined
 from maskwright.data.names import matches, relative
 from maskwright.data.stacks import taken_apart
@@ -72,14 +72,31 @@ def entries_in(root: Path, stated: DatasetFile, patterns: Sequence[str], workers
     notes = _lonely(root, images_alone, masks_alone, entries, faults)
     if stated.axes is not None:
         entries = [replace(entry, axes=stated.axes) for entry in entries]
-    if stated.instances:
+    if stated.instances is True:
         entries = [replace(e, source=_OBJECTS.get(e.source, e.source)) for e in entries]
         if any(e.source == "drawn_objects" for e in entries):
             pairs = replace(pairs, classes=None, ignored=())
+    elif isinstance(stated.instances, int) and stated.instances:
+        entries = list(_classed(entries, stated.instances))
     entries = [page for page in taken_apart(entries, workers, faults.add) if not _left_out(page, root, patterns)]
     if not any(entry.mask for entry in entries):
         raise DataError(f"No image in {root} has a mask, so there is nothing to learn from.")
     return Found(layout, pairs, entries, images_alone, masks_alone, notes, _table(pairs, stated))
+
+
+def _classed(entries: Iterable[Entry], per_class: int) -> Iterator[Entry]:
+    """The entries, their mask values taken for classes and objects.
+
+    Raises:
+        DataError: labels are no mask file.
+    """
+    for entry in entries:
+        if entry.mask and entry.source != "mask_file":
+            raise DataError(
+                f"dataset.yaml says instances: {per_class}, by which values of mask files are a class and an object; "
+                f"the labels of {entry.image.name} are no mask file. Take the line out."
+            )
+        yield replace(entry, source="classed_values", per_class=per_class) if entry.mask else entry
 
 
 def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
@@ -89,6 +106,7 @@ def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
         annotators=stated.annotators,
         overlap=stated.overlap,
         valid=stated.valid,
+        instances=stated.instances,
         axes=stated.axes,
         annotations=root / stated.annotations.file if stated.annotations.file else None,
         reading=stated.annotations.reading,
@@ -103,7 +121,7 @@ def _pairs(root: Path, stated: DatasetFile) -> tuple[str, Pairs]:
         pairs = paired_folders(root / stated.images, root / stated.masks)
         if pairs is None:
             raise DataError(f"{root / stated.images} or {root / stated.masks} holds no pictures.")
-        return "stated", refined(root, by_lists(root, pairs), stated_valid(root))
+        return "stated", refined(root, by_lists(root, pairs), stated_valid(root), stated_numbers(root))
 
 
 def _table(pairs: Pairs, stated: DatasetFile) -> dict[str, int]:

@@ -54,7 +54,7 @@ class Labels(Record):
     """What is done with a pixel of any value that is still no class."""
     objects: LearnedObjects | None = None
     """What a network learns besides, so that objects that touch come apart. Its label comes after those of the classes;
-    it is none of them: files, scores and reports know it as the foreground that it is a part of."""
+    it is none of them: files, scores and reports know its pixels as those of the classes that they are a part of."""
 
     @property
     def count(self) -> int:
@@ -65,6 +65,13 @@ class Labels(Record):
     def learned(self) -> int | None:
         """The label of what is learned of objects; None if nothing is."""
         return self.count if self.objects else None
+
+    @property
+    def marks(self) -> dict[int, int]:
+        """Of a plane that keeps where a network sees what it learned of objects: the label of such a pixel → the class
+        that it is a part of. The first is `learned`; there are as many as `things`.
+        """
+        return {} if self.objects is None else dict(enumerate(self.things, start=self.count))
 
     @property
     def outputs(self) -> list[str]:
@@ -92,36 +99,57 @@ class Labels(Record):
         return next(iter(named + zeros), None)
 
     @property
-    def foreground(self) -> int | None:
-        """The one label that is no background; None of more than two classes, or where all are shown."""
+    def foreground(self) -> tuple[int, ...]:
+        """The labels that are no background, in their order."""
         background = self.background
-        return 1 - background if self.count == 2 and background is not None else None
+        return tuple(label for label in range(self.count) if label != background)
 
-    def learning(self, objects: LearnedObjects | None) -> Self:
+    @property
+    def things(self) -> tuple[int, ...]:
+        """The labels of the classes that have objects, of which a network learns something."""
+        of = self.objects.of if self.objects else ()
+        return tuple(label for label in self.foreground if not of or self.names[label] in of)
+
+    def learning(self, objects: LearnedObjects | None, of: Sequence[str] = ()) -> Self:
         """The same classes for a network that learns this of objects.
 
+        of: the classes that have objects, if that is known.
+
         Raises:
-            SettingError: objects are to be learned, and the classes are no objects on a background.
+            SettingError: objects are to be learned, and there are more classes than a plane of bytes can mark.
         """
-        if objects is not None and self.foreground is None:
+        if objects is not None and self.count + len(self.foreground) > IGNORED:
             raise SettingError(
-                f"{objects.name.capitalize()}s are to be learned (objects={objects.kind}), but "
-                f"{', '.join(self.names)} are no objects on a background. Set objects=none."
+                f"{objects.name.capitalize()}s are to be learned (objects={objects.kind}) of objects of "
+                f"{len(self.foreground)} classes; {IGNORED // 2} are the most. Merge some in dataset.yaml, or set "
+                "objects=distance."
             )
+        if objects is not None and of and not {self.names[label] for label in self.foreground} <= set(of):
+            objects = objects.model_copy(update={"of": tuple(of)})
         return self.model_copy(update={"objects": objects})
 
     def taught(self, labels_HW: NDArray[np.uint8], objects_HW: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """The labels that a network is taught: true ones, with what it learns of these objects."""
         if self.objects is None:
             return labels_HW
-        marked_HW = self.objects.marked(objects_HW) & (labels_HW == self.foreground)
+        marked_HW = self.objects.marked(objects_HW) & np.isin(labels_HW, self.foreground)
         return np.where(marked_HW, np.uint8(self.count), labels_HW)
 
-    def of_classes(self, labels_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Labels of the classes, of labels that a network may say: what it learned of objects is their foreground."""
+    def marked(self, labels_HW: NDArray[np.uint8], learned_HW: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Labels of the classes, with one of `marks` where a network sees what it learned of objects. On what is no
+        foreground nothing is marked.
+        """
+        mark_of = np.arange(IGNORED + 1, dtype=np.uint8)
+        mark_of[list(self.marks.values())] = list(self.marks)
+        return np.where(learned_HW, mark_of[labels_HW], labels_HW)
+
+    def of_classes(self, marked_HW: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels of the classes, of labels with `marks`."""
         if self.objects is None:
-            return labels_HW
-        return np.where(labels_HW == self.count, np.uint8(self.foreground or 0), labels_HW)
+            return marked_HW
+        class_of = np.arange(IGNORED + 1, dtype=np.uint8)
+        class_of[list(self.marks)] = list(self.marks.values())
+        return class_of[marked_HW]
 
     def encode(self, values_HW: NDArray[Any], file: object = "the mask") -> NDArray[np.uint8]:
         """Labels, H W uint8, of a mask's values.
@@ -185,8 +213,8 @@ class Labels(Record):
         dtype = np.uint32 if self.style.mode == "colour" else np.dtype(self.style.dtype)
         values = np.full(IGNORED + 1, self.ignored_value, dtype)
         values[: self.count] = [c.values[0] for c in self.classes]
-        if self.learned is not None:
-            values[self.learned] = values[self.foreground or 0]
+        for mark, label in self.marks.items():
+            values[mark] = values[label]
         return values[labels_HW]
 
     @property

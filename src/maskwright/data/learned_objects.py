@@ -29,6 +29,8 @@ class LearnedObjects(Record):
     """Border: pixels of an object that are at most so far from another object's, in working pixels."""
     core: float = Field(0.5, gt=0, lt=1)
     """Centre: pixels that are deeper inside their object than this share of its greatest depth."""
+    of: tuple[str, ...] = ()
+    """The classes whose objects they are, where not all but the background have some, as sky has none; else none."""
 
     @property
     def name(self) -> str:

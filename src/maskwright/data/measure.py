@@ -13,6 +13,7 @@ from maskwright.data.layouts import Entry
 from maskwright.data.names import relative
 from maskwright.data.sample import Sample, mask_axes, read_bands, read_invalid, read_missing
 from maskwright.data.sources import Place, sources
+from maskwright.data.sources.classed_objects import OBJECTS
 from maskwright.errors import DataError
 from maskwright.files import Mask, MaskStyle, content_hash, hashed
 from maskwright.files.annotations import Reading
@@ -78,6 +79,7 @@ def measure(root: Path, entry: Entry, name: str, table: Mapping[str, int] | None
             mask_axes(entry.axes),
             table=table if table is not None else {},
             reading=entry.reading,
+            per_class=entry.per_class,
         )
         mask = _mask(entry, place)
     if mask is not None and mask.values.shape != (height, width):
@@ -139,6 +141,7 @@ def described(root: Path, entry: Entry, name: str) -> dict[str, Any]:
         "bands": tuple(relative(path, root) for path in entry.bands),
         "source": entry.source,
         "parts": {part: relative(path, root) for part, path in entry.parts.items()},
+        "per_class": entry.per_class,
         "axes": entry.axes,
         "key": entry.key,
         "reading": entry.reading,
@@ -179,9 +182,11 @@ def _means(pixels: int, side: int) -> NDArray[np.float32]:
 
 def _mask(entry: Entry, place: Place) -> Mask:
     source = sources[entry.source]
-    if not source.tells_objects:
+    if not source.tells_objects and OBJECTS not in place.parts:
         return source.read(place)
     try:
+        if OBJECTS in place.parts:
+            source.objects(place)  # what is wrong with the second file is told now
         return source.read(place)
     except DataError as error:
         text = f"{error} Or leave the image out with --skip {entry.shown[0].name}."
@@ -239,9 +244,11 @@ def mask_content_of(root: Path, sample: Sample, table: Mapping[str, int]) -> str
 def _mask_content(source: str, place: Place, valid: Path | None) -> str:
     files = sources[source].files(place)
     content = _content(files, place.page, several=files != [place.mask])
-    if place.key is None and valid is None and place.reading == Reading():
+    if place.key is None and valid is None and place.reading == Reading() and place.per_class is None:
         return content
     of_valid = _content([valid], None) if valid else ""
+    if place.per_class is not None:
+        content = f"{content} {place.per_class}"
     return hashed(f"{content} {place.key} {place.reading} {of_valid}".encode())
 
 

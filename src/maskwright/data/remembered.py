@@ -157,7 +157,10 @@ def key_of(root: Path, entry: Entry, table: Mapping[str, int]) -> Key | None:
     files = [entry.image, *entry.bands, *([entry.valid] if entry.valid else [])]
     try:
         if entry.mask:
-            place = Place(entry.mask, (1, 1), entry.page, entry.parts, entry.key, table=table, reading=entry.reading)
+            place = Place(
+                entry.mask, (1, 1), entry.page, entry.parts, entry.key,
+                table=table, reading=entry.reading, per_class=entry.per_class,
+            )  # fmt: skip
             files += sources[entry.source].files(place)
         stamps = [stamp(path) for path in files]
     except MaskwrightError:
@@ -166,7 +169,7 @@ def key_of(root: Path, entry: Entry, table: Mapping[str, int]) -> Key | None:
         version(), [(relative(path, root), *stamped) for path, stamped in zip(files, stamps, strict=True)],
         entry.mask is None, entry.source, entry.page, entry.key, len(entry.bands), entry.valid is None,
         list(entry.parts), sorted(table.items()), entry.axes,
-        str(entry.reading),
+        str(entry.reading), entry.per_class,
     ]  # fmt: skip
     newest = max(max(stamped[1:]) for stamped in stamps)
     return Key(hashed(json.dumps(said).encode()), newest < time.time_ns() - SETTLED)

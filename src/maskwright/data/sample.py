@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from maskwright.data.labels import Labels
 from maskwright.data.objects import pieces
 from maskwright.data.sources import Place, sources
+from maskwright.data.sources.classed_objects import OBJECTS
 from maskwright.errors import DataError
 from maskwright.files import Picture, read_mask, read_picture, valid_pixels
 from maskwright.files.annotations import Reading
@@ -33,7 +34,9 @@ class Sample(Record):
     source: str = "mask_file"
     """How labels are read from the mask: a name on the open list `data/sources`."""
     parts: dict[str, str] = {}
-    """Further mask files by name, where the labels are spread over several: of classes, or of annotators."""
+    """Further mask files by name, where labels are spread over several: of classes, of objects, or of annotators."""
+    per_class: int | None = None
+    """How many mask values a class has, where a value is a class times this and the number of an object."""
     axes: str | None = None
     """What each axis of the image's files is, where that must be stated."""
     nodata: float | None = None
@@ -74,8 +77,13 @@ class Sample(Record):
 
     @property
     def tells_objects(self) -> bool:
-        """Whether the mask tells one object from another."""
+        """Whether the mask tells nothing but one object from another."""
         return self.mask is not None and sources[self.source].tells_objects
+
+    @property
+    def numbers_objects(self) -> bool:
+        """Whether a mask file gives each object a number or a file, with or without a class."""
+        return self.tells_objects or self.per_class is not None or OBJECTS in self.parts
 
     def place(self, root: Path, table: Mapping[str, int], *, colour: bool = False) -> Place:
         """Where its labels stand.
@@ -96,6 +104,7 @@ class Sample(Record):
             colour,
             table,
             self.reading,
+            self.per_class,
         )
 
     def image_in(self, root: Path) -> NDArray[Any]:
@@ -148,13 +157,19 @@ class Samples(Record):
         invalid_HW = sample.invalid_in(Path(self.root))
         return labels_HW if invalid_HW is None else np.where(invalid_HW, np.uint8(IGNORED), labels_HW)
 
+    def told_objects(self, sample: Sample) -> NDArray[np.int32] | None:
+        """The sample's objects as its mask tells them apart, H W int32: 0 where there is none, then 1 … N, a number an
+        object, of one class or of several; None where it does not.
+        """
+        return sources[sample.source].objects(self._place(sample))
+
     def objects_of(self, sample: Sample) -> NDArray[np.int32] | None:
         """The sample's objects, H W int32: 0 where there is none, then 1 … N, a number an object.
 
         Where masks tell objects apart, those; where they tell foreground from background, its connected pieces, of
         pixels that share a side, ignored ones being of none; None where there are more classes.
         """
-        if (objects_HW := sources[sample.source].objects(self._place(sample))) is not None:
+        if (objects_HW := self.told_objects(sample)) is not None:
             return objects_HW
         if self.labels.count != 2 or (background := self.labels.background) is None:
             return None

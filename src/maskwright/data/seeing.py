@@ -17,6 +17,8 @@ from maskwright.files import read_mask
 
 Progress = Callable[[int, int], None]
 
+_VALUES = {"mask_file", "classes_and_objects"}
+"""Sources whose mask files may be read as the colours they show."""
 CHUNK = 16
 """Entries measured by a thread before it asks for more: asking costs as much as a tenth of a small file."""
 
@@ -79,7 +81,7 @@ def in_colour(root: Path, seen: list[Seen]) -> list[Seen]:
 
 def _recounted(root: Path, measured: Measured) -> Measured:
     sample, style = measured.sample, measured.style
-    if style is None or style.mode == "colour" or sample.mask is None or sample.source != "mask_file":
+    if style is None or style.mode == "colour" or sample.mask is None or sample.source not in _VALUES:
         return measured
     mask = read_mask(root / sample.mask, sample.page, colour=True)
     values = count(mask.values, sample.invalid_in(root))

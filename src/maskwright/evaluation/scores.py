@@ -1,17 +1,19 @@
 """Scores: one confusion matrix over all pixels at the images' own size, and one an image."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maskwright.data.labels import Labels
 from maskwright.data.sample import Sample, Samples
 from maskwright.errors import DataError
 from maskwright.inference import Prediction, Predictor
 from maskwright.metrics import (
+    ByClass,
     Confusion,
     ImageMetric,
     ImageResult,
@@ -123,18 +125,33 @@ def evaluate(
         # Against a truth in which touching objects are one, those that were told apart would be mistakes.
         found = separate(prediction) if separate and objects is not None else None
         result = ImageResult(prediction.labels, labels, prediction.probabilities, objects, found)
-        contests.append({name: metric(result) for name, metric in wanted.items()})
+        contests.append(_contests(wanted, result, samples.labels))
         if watch:
             watch(sample, image, labels, prediction)
         if progress:
             progress(done, len(part))
     known = set(predictor.description.split.get("train", ()))
     seen = [s for s in part if s.content in known]
+    shown = [name for name in contests[0] if name in wanted or any(one[name] is not None for one in contests)]
+    contests = [{name: one[name] for name in shown} for one in contests]
     of_images = [
         _of_image(sample.name, samples.labels.names, confusion, own)
         for sample, confusion, own in zip(part, confusions, contests, strict=True)
     ]
     return scores_of(split, samples.labels.names, of_images, np.stack(confusions), [s.name for s in seen])
+
+
+def _contests(wanted: Mapping[str, ImageMetric], result: ImageResult, labels: Labels) -> dict[str, float | None]:
+    """The scores of an image; of objects of several classes those of each class too, as `ap50 of cat`."""
+    found: dict[str, float | None] = {}
+    for name, metric in wanted.items():
+        if isinstance(metric, ByClass) and len(labels.foreground) > 1:
+            by_class = metric.by_class(result)
+            found[name] = float(np.mean(list(by_class.values()))) if by_class else None
+            found |= {f"{name} of {labels.names[label]}": by_class.get(label) for label in labels.foreground}
+        else:
+            found[name] = metric(result)
+    return found
 
 
 def chosen_metrics(names: Sequence[str]) -> dict[str, ImageMetric]:
@@ -226,7 +243,8 @@ def scores_of(
         for k, name in enumerate(names)
     )
     contests = [image.contests for image in of_images]
-    found = {name: [one[name] for one in contests if one[name] is not None] for name in contests[0]}
+    asked = dict.fromkeys(name for one in contests for name in one)  # in folds, not all have objects of all classes
+    found = {name: [one[name] for one in contests if one.get(name) is not None] for name in asked}
     known = {name: np.array(values, float) for name, values in found.items()}
     return Scores(
         split=split,

@@ -26,9 +26,10 @@ SHARE: Final = 8
 def described(ensemble: Ensemble) -> dict[str, Any]:
     """The description, as plain values.
 
-    classes: name, the value written for it in masks, and its colour. mask: how mask files hold the values. image: what
-    goes in. preprocess: what the graph does to it, a member each; views: in which ways that member looks at it. tiling:
-    how a large image is cut, None: not at all.
+    classes: name, the value written for it in masks, and its colour. objects: what the networks learned of objects that
+    touch; it is a part of the classes in the file, and takes nothing apart there. mask: how mask files hold the values.
+    image: what goes in. preprocess: what the graph does to it, a member each; views: in which ways that member looks at
+    it. tiling: how a large image is cut, None: not at all.
     """
     about = ensemble.description
     style = about.labels.style
@@ -37,6 +38,7 @@ def described(ensemble: Ensemble) -> dict[str, Any]:
         "maskwright": __version__,
         "classes": [{"name": c.name, "value": c.values[0], "colour": list(c.colour)} for c in about.labels.classes],
         "ignored": list(about.labels.ignored),
+        "objects": about.labels.objects and about.labels.objects.plain(),
         "mask": {
             "mode": style.mode,
             "dtype": style.dtype,

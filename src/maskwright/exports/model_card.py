@@ -144,6 +144,11 @@ def _limits(about: Description) -> str:
         f"It takes {about.preprocess.dtype} values only: the same number of another type means another brightness.",
         "Scores on images of other instruments, places or times can be lower than those above.",
     ]
+    if about.labels.objects is not None:
+        limits.append(
+            f"Objects that touch come apart by the {about.labels.objects.kind}s that it has learned in `maskwright "
+            "predict`; an exported file says classes alone."
+        )
     if absent := about.fingerprint.absent:
         limits.append(f"No training pixel shows {', '.join(absent)}; what it says of them means nothing.")
     known = next((one.familiar for one in (about, *about.members) if one.familiar), None)

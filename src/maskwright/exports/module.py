@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from maskwright.anysize import LEAST
+from maskwright.data.labels import Labels
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.exports.padding import LONGEST, padding
 from maskwright.exports.suiting import own_statistics
@@ -137,8 +139,36 @@ class Looking(nn.Module):
         return small * place.clamp(max=n - 1) + (1 - small) * torch.minimum(folded_n, period - folded_n)
 
 
+class OfClasses(nn.Module):
+    """Probabilities over all that a network tells apart, B N H W → over the classes, B K H W, as `anysize.of_classes`:
+    what was learned of objects goes to the classes that it is a part of.
+    """
+
+    things: Tensor
+
+    def __init__(self, labels: Labels):
+        super().__init__()
+        self.count = labels.count
+        self.learned = labels.learned is not None
+        self.least = LEAST
+        self.register_buffer("things", things_of(labels))
+
+    def forward(self, shares: Tensor) -> Tensor:
+        """The probabilities."""
+        if not self.learned:
+            return shares
+        classes = shares.narrow(1, 0, self.count)
+        own = (classes + self.least) * self.things
+        return classes + own / own.sum(1, True) * shares.narrow(1, self.count, 1)
+
+
+def things_of(labels: Labels) -> Tensor:
+    """1 for each class that has objects, else 0, K 1 1 float32."""
+    return torch.tensor([label in labels.things for label in range(labels.count)]).float()[:, None, None]
+
+
 class Mean(nn.Module):
-    """What all members say at all scales, in the mean: B C H W float32 → probabilities B K H W."""
+    """What all members say of the classes at all scales, in the mean: B C H W float32 → probabilities B K H W."""
 
     def __init__(self, members: Sequence[Model], logits: Callable[[Model, Ways], nn.Module] = Logits):
         super().__init__()
@@ -147,6 +177,7 @@ class Mean(nn.Module):
         ways = {look.member: look.ways for look in looks}
         networks = {n: logits(members[n], own) for n, own in ways.items()}
         self.looks = nn.ModuleList(Looking(members[look.member], look, networks[look.member]) for look in looks)
+        self.of_classes = OfClasses(members[0].description.labels)
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -154,7 +185,7 @@ class Mean(nn.Module):
         total = torch.zeros(1, device=image.device)
         for look in self.looks:
             total = total + look(image)
-        return total
+        return self.of_classes(total)
 
 
 class Whole(nn.Module):

@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.anysize import LEAST
+from maskwright.data.labels import Labels
 from maskwright.data.preprocess import LUMINANCE, Preprocess
 from maskwright.exports.graph import Graph
+from maskwright.exports.module import things_of
 from maskwright.exports.padding import LONGEST, Padding, padding
 from maskwright.exports.suiting import own_statistics
 from maskwright.exports.taps import resized
@@ -50,6 +53,8 @@ def whole_model(ensemble: Ensemble, core: Core = in_float32, *, taps: bool = Fal
         share = _probabilities(g, look, ensemble.members[look.member], networks[look.member], image_BCHW, (B, H, W))
         share = share if look.weight == 1 else g("Mul", share, g.constant(np.float32(look.weight)))
         total = g("Add", total, share) if total else share
+    if about.labels.learned is not None:
+        total = _of_classes(g, total, about.labels)
     # The first of equal ones, as torch has it.
     labels = g.cast(g("ArgMax", total, axis=1, keepdims=0, select_last_index=0), "uint8")
     for value, name in ((labels, "labels"), (total, "probabilities")):
@@ -117,6 +122,16 @@ def _shares(g: Graph, logits: str, classes: int) -> str:
         return g("Softmax", logits, axis=1)
     foreground = g("Sigmoid", logits)
     return g("Concat", g("Sub", g.constant(np.float32(1)), foreground), foreground, axis=1)
+
+
+def _of_classes(g: Graph, total: str, labels: Labels) -> str:
+    """`anysize.of_classes`: what was learned of objects, the last of all, goes to the classes it is a part of."""
+    axis = g.numbers(1)
+    classes = g("Slice", total, g.numbers(0), g.numbers(labels.count), axis)
+    learned = g("Slice", total, g.numbers(labels.count), g.numbers(labels.count + 1), axis)
+    own = g("Mul", g("Add", classes, g.constant(np.float32(LEAST))), g.constant(things_of(labels).numpy()))
+    part = g("Div", own, g("ReduceSum", own, axis, keepdims=1))
+    return g("Add", classes, g("Mul", part, learned))
 
 
 def _channels(g: Graph, preprocess: Preprocess, sizes: str) -> str:

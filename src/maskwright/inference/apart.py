@@ -5,14 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.data.labels import Labels
 from maskwright.data.learned_objects import OFF, ObjectSettings
 from maskwright.errors import SettingError
-from maskwright.files import MemoryPlane, Plane
+from maskwright.files import MemoryPlane
+from maskwright.inference.parting import objects_in
 from maskwright.inference.predictor import Prediction
 from maskwright.modelfile import Description
-from maskwright.regions import Objects, Separation, separate
-from maskwright.regions.scratch import Scratch, in_memory
 
 
 def apart(description: Description, objects: str | ObjectSettings | None) -> ObjectSettings | None:
@@ -33,22 +31,6 @@ def apart(description: Description, objects: str | ObjectSettings | None) -> Obj
             "or predict with --objects distance, which needs nothing learned."
         )
     return asked
-
-
-def objects_in(
-    marked: Plane, classes: Labels, settings: ObjectSettings | None, scratch: Scratch = in_memory
-) -> Objects:
-    """The objects in a plane of labels, H W uint8.
-
-    marked: where settings take them apart by what was learned of them, that is still in the plane.
-    settings: None: connected pieces are objects.
-    """
-    wanted = [label for label in range(classes.count) if label != classes.background]
-    if settings is None:
-        return separate(marked, classes=wanted, scratch=scratch)
-    how = Separation(how=settings.how, smallest=settings.smallest)
-    of = () if classes.foreground is None or settings.learned is None else (classes.foreground,)
-    return separate(marked, classes=wanted, settings=how, learned=classes.learned, of=of, scratch=scratch)
 
 
 def separation(description: Description) -> Callable[[Prediction], NDArray[np.int32]] | None:

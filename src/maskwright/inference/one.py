@@ -13,9 +13,9 @@ from maskwright._version import __version__
 from maskwright.data.labels import Labels
 from maskwright.data.learned_objects import ObjectSettings
 from maskwright.files import Origin, Plane, Scene
-from maskwright.inference.apart import objects_in
 from maskwright.inference.outputs import Output
 from maskwright.inference.outputs.registry import OBJECTS, PROBABILITIES, THINGS
+from maskwright.inference.parting import objects_in, settle
 from maskwright.inference.predictor import Predictor
 from maskwright.inference.result import Result
 from maskwright.inference.working import Working
@@ -52,7 +52,9 @@ class Asked:
 
     def bytes_of(self, pixels: int, classes: Labels) -> int:
         """Bytes of the planes of an image."""
-        return pixels * (1 + 4 * classes.count * self.needs(PROBABILITIES) + 4 * self.with_objects)
+        settled = self.objects is not None and self.objects.learned is not None and len(classes.marks) > 1
+        numbers = 4 * (self.with_objects or settled)
+        return pixels * (1 + 4 * classes.count * self.needs(PROBABILITIES) + numbers)
 
     @property
     def with_objects(self) -> bool:
@@ -95,9 +97,11 @@ def predicted(
         shares = tuple(work.plane(f"probabilities-{k}", size, "float32") for k in range(classes.count))
     if work.row < size[0]:
         _fill(predictor, scene, marked, shares, work, stop)
+    objects = settle(marked, classes, asked.objects, work.scratch)
     labels = _mended(marked, classes, asked.clean_up, work)
-    objects = None
-    if asked.with_objects:
+    if asked.clean_up.steps or not asked.with_objects:
+        objects = None
+    if asked.with_objects and objects is None:
         by_class = asked.objects is not None and asked.objects.learned is not None
         of = _marked_again(labels, marked, classes, work) if by_class else labels
         objects = objects_in(of, classes, asked.objects, work.scratch)
@@ -139,10 +143,9 @@ def _mended(marked: Plane, classes: Labels, clean_up: CleanUp, work: Working) ->
 
 
 def _marked_again(labels: Plane, marked: Plane, classes: Labels, work: Working) -> Plane:
-    """Labels that were cleaned up, with what was learned of objects where it is still foreground."""
+    """Labels that were cleaned up, with what was learned of objects where they are still of its class."""
     again = work.scratch(labels.shape, "uint8")
     for rows, columns in bands(labels.shape):
         mended_hw, marked_hw = labels.read(rows, columns), marked.read(rows, columns)
-        learned_hw = (marked_hw == classes.learned) & (mended_hw == classes.foreground)
-        again.write(rows, columns, np.where(learned_hw, marked_hw, mended_hw))
+        again.write(rows, columns, np.where(classes.of_classes(marked_hw) == mended_hw, marked_hw, mended_hw))
     return again

@@ -15,11 +15,12 @@ from maskwright.anysize import image_logits
 from maskwright.data.labels import Labels
 from maskwright.devices import DeviceSettings, choose
 from maskwright.errors import SettingError
-from maskwright.files import Scene
+from maskwright.files import MemoryPlane, Scene
 from maskwright.inference import ensemble, streaming
 from maskwright.inference.ensemble import Ensemble
 from maskwright.inference.looks import Look, looks_of
 from maskwright.inference.opening import Image, decoded, opened
+from maskwright.inference.parting import settle
 from maskwright.inference.streaming import Band, Voice
 from maskwright.model import UNet
 from maskwright.modelfile import Model
@@ -32,13 +33,14 @@ class Prediction:
     """What the model says of one image."""
 
     labels: NDArray[np.uint8]
-    """H W, the most probable label of each pixel; `IGNORED` where the image holds no data."""
+    """H W, the most probable label of each pixel; `IGNORED` where the image holds no data. What the network learned of
+    objects of several classes has the class of its object."""
     probabilities: NDArray[np.float32] | None
     """K H W, if they were asked for; over the classes they add up to 1, and are 0 where the image holds no data."""
     classes: Labels
     marked: NDArray[np.uint8] | None = None
-    """H W, the labels with one more, `classes.learned`, where the network sees what it learned of objects; None where
-    it learned nothing of them."""
+    """H W, the labels with one of `classes.marks` where the network sees what it learned of objects; None where it
+    learned nothing of them."""
 
     @property
     def mask(self) -> NDArray[Any]:
@@ -126,6 +128,9 @@ class Predictor:
         A large image's bands do not reach from side to side: then several of the same rows follow each other from left
         to right.
 
+        A pixel of what was learned of objects of several classes has the class that the network gives second: which
+        object it goes to is known when all is seen.
+
         start: a row. The first bands begin with it and reach from side to side again. If it is the `rows.start` of a
         band of another run, those are that band and all that followed the first of its rows, bit for bit.
 
@@ -171,6 +176,8 @@ class Predictor:
                 marked[here] = band.marked
             if kept is not None:
                 kept[:, *here] = band.probabilities
+        if marked is not None and settle(MemoryPlane(marked), classes, self.description.plan.objects):
+            labels = classes.of_classes(marked)
         return Prediction(labels, kept, classes, marked)
 
     def cost(self, height: int, width: int) -> Cost:

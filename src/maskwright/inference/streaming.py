@@ -58,8 +58,8 @@ class Band:
     probabilities: NDArray[np.float32]
     """K h w; over the classes they add up to 1, and are 0 where the image holds no data."""
     marked: NDArray[np.uint8] | None
-    """h w, the labels with one more, `Labels.learned`, where the networks see what they learned of objects; None where
-    they learned nothing of them."""
+    """h w, the labels with one of `Labels.marks` where the networks see what they learned of objects; None where they
+    learned nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,7 @@ def _band(block: Block, scene: SceneRows, classes: Labels) -> Band:
     shares, seen = of_classes(block.values, classes)
     labels = shares.argmax(0).to(torch.uint8).cpu().numpy()
     probabilities = shares.cpu().numpy()
-    marked = None
-    if seen is not None:
-        marked = np.where(seen.cpu().numpy() & (labels == classes.foreground), np.uint8(classes.count), labels)
+    marked = None if seen is None else classes.marked(labels, seen.cpu().numpy())
     valid = scene.valid(block.rows, block.columns)
     if valid is not None:
         labels[~valid] = IGNORED

@@ -2,6 +2,7 @@
 
 from maskwright.metrics.confusion import confusion_matrix, mean_iou, pixel_accuracy
 from maskwright.metrics.registry import (
+    ByClass,
     ClassMetric,
     Confusion,
     ImageMetric,
@@ -11,6 +12,7 @@ from maskwright.metrics.registry import (
 )
 
 __all__ = [
+    "ByClass",
     "ClassMetric",
     "Confusion",
     "ImageMetric",

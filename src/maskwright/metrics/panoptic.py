@@ -3,10 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from maskwright.metrics.regions import Regions, counted, found_objects, objects_of, overlaps
+from maskwright.metrics.regions import classes_of, counted, found_objects, objects_of, overlaps
 from maskwright.metrics.registry import ImageResult, image_metrics
-
-Numbers = NDArray[np.int64]
 
 
 class PanopticQuality:
@@ -14,7 +12,7 @@ class PanopticQuality:
 
     A true and a predicted object of one class match (TP) if their IoU is greater than one half, so that none has two
     matches. An object's class is the one that most of its pixels have; label 0 is background and no class. Objects are
-    those that are numbered, in truth and prediction, else the 8-connected pieces of the foreground.
+    those that are numbered, in truth and prediction, else the 8-connected pieces of each class.
 
     Pixels ignored in truth count in no IoU, and a predicted object without a match of which more than half is ignored
     is no false positive. An image without any object on either side has no score. The paper adds up the objects of all
@@ -29,36 +27,29 @@ class PanopticQuality:
 
     def __call__(self, result: ImageResult) -> float | None:
         """The score, 0 … 1; None where no object counts."""
+        scores = self.by_class(result)
+        return float(np.mean(list(scores.values()))) if scores else None
+
+    def by_class(self, result: ImageResult) -> dict[int, float]:
+        """The score of each class that any object that counts is of."""
         if not counted(result).any():
-            return None
+            return {}
         true_HW, found_HW = objects_of(result)
         true, found, both = overlaps(true_HW, found_HW)
         sizes = [np.bincount(numbers, weights=both) for numbers in (true, found)]
-        classes = [
-            _classes(true_HW, result.true_HW, len(sizes[0])),
-            _classes(found_HW, result.labels_HW, len(sizes[1])),
-        ]
+        classes = [classes_of(true_HW, result.true_HW), classes_of(found_HW, result.labels_HW)]
         inside = (true > 0) & (found > 0)
         true, found, both = true[inside], found[inside], both[inside]
         iou = both / (sizes[0][true] + sizes[1][found] - both)
         match = (iou > 0.5) & (classes[0][true] == classes[1][found])
         missed, wrong = sizes[0] > 0, (sizes[1] > 0) & ~_mostly_ignored(result, sizes[1])
         missed[true[match]] = wrong[found[match]] = missed[0] = wrong[0] = False
-        scores = []
-        for label in np.unique([*classes[0][missed], *classes[1][wrong], *classes[0][true[match]]]):
+        scores = dict[int, float]()
+        for label in sorted({*classes[0][missed], *classes[1][wrong], *classes[0][true[match]]}):
             own = classes[0][true[match]] == label
             errors = np.count_nonzero(classes[0][missed] == label) + np.count_nonzero(classes[1][wrong] == label)
-            scores.append(iou[match][own].sum() / (np.count_nonzero(own) + errors / 2))
-        return float(np.mean(scores)) if scores else None
-
-
-def _classes(objects_HW: Regions, labels_HW: NDArray[np.uint8], count: int) -> Numbers:
-    """The label of each object 0 … N-1: that of most of its pixels, other than 0 if it has any."""
-    numbers, labels, pixels = overlaps(objects_HW, labels_HW)
-    order = np.lexsort((pixels, labels > 0, numbers))  # of each number the last one stays
-    out = np.zeros(count, np.int64)
-    out[numbers[order]] = labels[order]
-    return out
+            scores[int(label)] = float(iou[match][own].sum() / (np.count_nonzero(own) + errors / 2))
+        return scores
 
 
 def _mostly_ignored(result: ImageResult, counted_N: NDArray[np.number]) -> NDArray[np.bool_]:

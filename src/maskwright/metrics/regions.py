@@ -56,16 +56,49 @@ def pieces(mask_HW: Mask, connectivity: NDArray[np.bool_] = FOUR) -> Regions:
 
 def objects_of(result: ImageResult) -> tuple[Regions, Regions]:
     """The true and the predicted objects, H W each, without the pixels that are ignored in truth: those that are
-    numbered, else the 8-connected pieces of the foreground.
+    numbered, else the 8-connected pieces of each class.
+
+    Where true objects are numbered, pixels of a class may be of none: sky, or a crowd. What is predicted there is left
+    out: objects with more than half of their pixels on such, and those of a class that the image shows, but no object.
     """
     there = counted(result)
-    true = pieces(true_foreground(result), EIGHT) if result.objects_HW is None else result.objects_HW
-    return true * there, found_objects(result) * there
+    found_HW = found_objects(result) * there
+    if result.objects_HW is None:
+        return pieces_by_class(np.where(there, result.true_HW, 0)), found_HW
+    true_HW = result.objects_HW * there
+    free_HW = true_foreground(result) & (true_HW == 0)
+    if free_HW.any():
+        sizes, free = (
+            np.bincount(found_HW.ravel(), minlength=int(found_HW.max(initial=0)) + 1, weights=weights)
+            for weights in (None, free_HW.ravel())
+        )
+        shown = np.setdiff1d(result.true_HW[free_HW], result.true_HW[true_HW > 0])
+        uncounted = (2 * free > sizes) | np.isin(classes_of(found_HW, result.labels_HW), shown)
+        found_HW = np.where(uncounted[found_HW], 0, found_HW)
+    return true_HW, found_HW
 
 
 def found_objects(result: ImageResult) -> Regions:
     """The predicted objects, H W, on ignored pixels too."""
-    return pieces(result.labels_HW > 0, EIGHT) if result.found_HW is None else result.found_HW
+    return pieces_by_class(result.labels_HW) if result.found_HW is None else result.found_HW
+
+
+def pieces_by_class(labels_HW: NDArray[np.uint8]) -> Regions:
+    """The 8-connected pieces of each label above 0, numbered from 1."""
+    out_HW = np.zeros(labels_HW.shape, np.int64)
+    for label in np.unique(labels_HW[labels_HW > 0]).tolist():
+        own_HW = pieces(labels_HW == label, EIGHT)
+        out_HW += np.where(own_HW > 0, own_HW + out_HW.max(initial=0), 0)
+    return out_HW
+
+
+def classes_of(objects_HW: Regions, labels_HW: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The label of each object 0 … N: that of most of its pixels, other than 0 if it has any."""
+    numbers, labels, pixels = overlaps(objects_HW, labels_HW)
+    order = np.lexsort((pixels, labels > 0, numbers))  # of each number the last one stays
+    out = np.zeros(int(objects_HW.max(initial=0)) + 1, np.int64)
+    out[numbers[order]] = labels[order]
+    return out
 
 
 class Overlaps(NamedTuple):

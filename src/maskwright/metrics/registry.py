@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,14 @@ class ImageMetric(Protocol):
 
     def __call__(self, result: ImageResult) -> float | None:
         """The score, or None for an image to which it does not apply."""
+
+
+@runtime_checkable
+class ByClass(Protocol):
+    """What a score of objects can do besides: tell the scores of classes apart."""
+
+    def by_class(self, result: ImageResult) -> dict[int, float]:
+        """Label → score, of the classes to which it applies."""
 
 
 image_metrics: Registry[ImageMetric] = Registry("image metric", "maskwright.metrics")

@@ -155,7 +155,7 @@ def loss(f: Fingerprint, learned: LearnedObjects | None = None) -> Why:
 
 def objects(seen: Touching) -> Why:
     """By what objects are taken apart, where masks tell them apart."""
-    said = f"{seen.touching:.0%} of the objects touch another"
+    said = f"{seen.touching:.0%} of the objects touch another" + " of their class" * (len(seen.classes) > 1)
     if seen.touching < CROWDED:
         return Why(None, f"{said}: few, so each piece is an object")
     why = "by their shape; borders or centres are learned, given time, with objects=border or objects=centre"

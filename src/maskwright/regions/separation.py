@@ -1,7 +1,8 @@
-"""Separation: objects of one class that touch come apart. Shapes: H W the picture, h w a window, N pieces."""
+"""Separation: objects that touch come apart. Shapes: H W the picture, h w a window, N pieces."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
 
 import numpy as np
@@ -48,33 +49,33 @@ def separate(
     *,
     classes: Sequence[int],
     settings: Separation = Separation(),  # noqa: B008 - frozen
-    learned: int | None = None,
-    of: Sequence[int] = (),
+    marks: Mapping[int, int] = MappingProxyType({}),
     scratch: Scratch = in_memory,
 ) -> Objects:
     """The objects in a plane of labels, touching ones apart.
 
-    Each connected piece (pixels of one class that share sides) comes apart by itself, so that the result is that of
-    the whole picture at once, in bounded memory. A piece whose box holds more than `LARGEST`² pixels, a sheet of cells
-    say, is seen in overlapping windows: what two of them show at the same place, by more than half of what is known
-    of it, is one object. Objects smaller than a sixteenth of a window come out as from the whole.
+    Each connected piece (pixels that share sides, of one class or of those with marks) comes apart by itself, so that
+    the result is that of the whole picture at once, in bounded memory. A piece whose box holds more than `LARGEST`²
+    pixels, a sheet of cells say, is seen in overlapping windows: what two of them show at the same place, by more than
+    half of what is known of it, is one object. Objects smaller than a sixteenth of a window come out as from the whole.
 
     labels: H W uint8.
     classes: the labels whose objects are wanted.
-    learned: for `border` and `centre`, the label of that class in the plane. It is taken as foreground of `of`.
-    of: the labels, among `classes`, whose objects it parts; the others' connected pieces are objects. An object's class
-        is that of `of` with most of its pixels, the first if it has none.
+    marks: for `border` and `centre`, the labels in the plane of what was learned, each with the class, of `classes`,
+        that such a pixel is likeliest of. The objects of these classes are parted by it, all together; the others'
+        connected pieces are objects. An object's class is that of most of its pixels that are not marked; where all
+        are, of most of all.
 
     Raises:
         SettingError: `border` or `centre` without its label.
         DataError: there are more objects than int32 can number.
     """
-    groups = _groups(classes, settings, learned, of)
+    groups = _groups(classes, settings, marks)
     ids = scratch(labels.shape, "int32")
     whole = settings.how == "none"
     pieces = number(labels, ids, groups, connectivity=1, smallest=settings.smallest if whole else 1)
     if not whole:
-        pieces = _Parting(labels, ids, pieces, settings, learned, tuple(of)).done()
+        pieces = _Parting(labels, ids, pieces, settings, marks).done()
     return Objects(ids, pieces.labels, pieces.boxes, pieces.areas)
 
 
@@ -83,24 +84,24 @@ def separated(
     *,
     classes: Sequence[int],
     settings: Separation = Separation(),  # noqa: B008 - frozen
-    learned: int | None = None,
-    of: Sequence[int] = (),
+    marks: Mapping[int, int] = MappingProxyType({}),
 ) -> NDArray[np.int32]:
     """The numbers of `separate` for labels in memory, H W."""
-    found = separate(MemoryPlane(labels_HW), classes=classes, settings=settings, learned=learned, of=of)
+    found = separate(MemoryPlane(labels_HW), classes=classes, settings=settings, marks=marks)
     return np.asarray(found.ids.read(slice(0, labels_HW.shape[0]), slice(0, labels_HW.shape[1])), np.int32)
 
 
-def _groups(classes: Sequence[int], settings: Separation, learned: int | None, of: Sequence[int]) -> Mapping[int, int]:
+def _groups(classes: Sequence[int], settings: Separation, marks: Mapping[int, int]) -> Mapping[int, int]:
     """Label → the label as whose piece it counts."""
     if settings.how in ("none", "distance"):
         return {label: label for label in classes}
-    if learned is None or not of:
+    if not marks:
         raise SettingError(
             f"To part objects by their {settings.how}, the network must have learned one. Train with it, or part them "
             "by `distance`, which needs no training."
         )
-    return {label: label for label in classes} | dict.fromkeys((*of, learned), of[0])
+    first = next(iter(marks.values()))
+    return {label: label for label in classes} | dict.fromkeys((*marks.values(), *marks), first)
 
 
 @dataclass
@@ -115,10 +116,8 @@ class _Window:
 class _Parting:
     """Pieces that were numbered come apart, where they do; their parts have the numbers behind those of all pieces."""
 
-    def __init__(
-        self, labels: Plane, ids: Plane, pieces: Joined, settings: Separation, learned: int | None, of: tuple[int, ...]
-    ):
-        self.labels, self.ids, self.settings, self.learned, self.of = labels, ids, settings, learned, of
+    def __init__(self, labels: Plane, ids: Plane, pieces: Joined, settings: Separation, marks: Mapping[int, int]):
+        self.labels, self.ids, self.settings, self.marks = labels, ids, settings, marks
         self.boxes, self.tags, self.count = pieces.boxes, pieces.labels.astype(np.int64), len(pieces.areas)
         self.parts = Fragments()
         self.parts.add(self.tags, pieces.boxes, pieces.areas, pieces.firsts)
@@ -128,7 +127,8 @@ class _Parting:
     def done(self) -> Joined:
         """All objects, in order, and the plane numbered by them."""
         sizes = self.boxes[:, 2:] - self.boxes[:, :2]
-        wanted = np.isin(self.tags, self.of) if self.learned is not None else np.ones(self.count, bool)
+        parted = list(self.marks.values())
+        wanted = np.isin(self.tags, parted) if parted else np.ones(self.count, bool)
         small = (sizes <= BLOCK).all(axis=1)
         for window in _blocks(self.boxes, np.flatnonzero(wanted & small), self.block):
             self._part(window)
@@ -165,15 +165,19 @@ class _Parting:
     def _parts_of(self, pieces_hw: Pieces, labels_hw: NDArray[np.uint8], cut: str) -> Pieces:
         if self.settings.how == "distance":
             return by_distance(pieces_hw, self.settings.neck, self.settings.depth, cut)
-        seeds = {label: label + 1 for label in self.of} if self.settings.how == "border" else {self.learned or 0: 1}
-        return by_seeds(pieces_hw, table_of(seeds)[labels_hw])
+        seeds = self.marks.values() if self.settings.how == "border" else self.marks
+        return by_seeds(pieces_hw, table_of(dict.fromkeys(seeds, 1))[labels_hw])
 
     def _labels_of(self, parts_hw: Pieces, labels_hw: NDArray[np.uint8], tags_N: Numbers) -> Numbers:
-        """The label of each part: its piece's, or that of which it has most pixels."""
-        if len(self.of) < 2:
+        """The label of each part: its piece's, or that of which it has most pixels, marked ones counting last."""
+        if len(self.marks) < 2:
             return tags_N
-        counts = [np.bincount(parts_hw[labels_hw == label], minlength=len(tags_N) + 1)[1:] for label in self.of]
-        return np.array(self.of, np.int64)[np.argmax(counts, axis=0)]
+        plain, marked = (
+            np.array([np.bincount(parts_hw[labels_hw == label], minlength=len(tags_N) + 1)[1:] for label in labels])
+            for labels in (self.marks.values(), self.marks)
+        )
+        most = np.argmax(plain * (parts_hw.size + 1) + marked, axis=0)
+        return np.array(list(self.marks.values()), np.int64)[most]
 
     def _note(self, window: _Window, ids_hw: Pieces, labels_hw: NDArray[np.uint8], parts_hw: Pieces) -> None:
         """Write the parts of the pieces that have several, or another label than their piece."""

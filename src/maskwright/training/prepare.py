@@ -173,7 +173,10 @@ def description(
         # Where its first weights came from is history; a path of this machine would mean nothing elsewhere.
         network=decided.model.with_settings({"encoder.weights": None}),
         preprocess=decided.preprocess,
-        labels=samples.labels.learning(decided.objects.learned if decided.objects else None),
+        labels=samples.labels.learning(
+            decided.objects.learned if decided.objects else None,
+            fingerprint.objects.classes if fingerprint.objects else (),
+        ),
         plan=decided,
         fingerprint=fingerprint,
         provenance={

@@ -45,7 +45,7 @@ class Objects:
 
     def __call__(self, survey: Survey) -> Iterator[Finding]:
         """Repeated numbers, then specks."""
-        telling = [one.sample for one in survey.measured if one.sample.tells_objects]
+        telling = [one.sample for one in survey.measured if one.sample.numbers_objects]
         looked = spread(telling, LOOKED, PIXELS)
         table = survey.samples.table if survey.samples else {}
         odd = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskwright.data.layouts.looking import files_in, folders_in
+from maskwright.data.layouts.looking import files_in, folders_in, told
 from maskwright.data.layouts.pairing import splits_in
 from maskwright.data.layouts.registry import Entry, Pairs, layouts
 from maskwright.errors import MaskwrightError
@@ -25,10 +25,14 @@ IDS = {
 _IMAGE_END = "_leftImg8bit"
 _ANNOTATIONS = ("gtFine", "gtCoarse")
 _KINDS = ("labelTrainIds", "labelIds")
+_OBJECTS = "instanceIds"
+"""Ids, of objects times 1000 and with a number: `instances: 1000` in dataset.yaml."""
 
 
 class Cityscapes:
-    """A folder a city in a folder a part; masks of train ids are taken before those of ids."""
+    """A folder a city in a folder a part; masks of train ids are taken before those of ids, and where it is stated that
+    values number objects, those that do.
+    """
 
     rank = 6
 
@@ -40,12 +44,14 @@ class Cityscapes:
             return None
         masks = {path.name: path for _, path in _pictures(annotations)}
         images = list(_pictures(folders["leftImg8bit"]))
-        ends = {kind: f"_{annotations.name}_{kind}.png" for kind in _KINDS}
-        kind = next((kind for kind in _KINDS if any(name.endswith(ends[kind]) for name in masks)), None)
+        numbered = not isinstance(told().instances, bool | str)
+        kinds = (_OBJECTS,) if numbered else _KINDS
+        ends = {kind: f"_{annotations.name}_{kind}.png" for kind in kinds}
+        kind = next((kind for kind in kinds if any(name.endswith(ends[kind]) for name in masks)), None)
         if kind is None or not images:
             return None
         found = [(image, masks.get(image.stem.removesuffix(_IMAGE_END) + ends[kind]), split) for split, image in images]
-        classes = {name: (value,) for name, value in (IDS if kind == "labelIds" else _train_ids()).items()}
+        classes = {name: (value,) for name, value in (_train_ids() if kind == "labelTrainIds" else IDS).items()}
         blank = _blank([mask for _, mask, split in found if mask and split == "test"], {v for (v,) in classes.values()})
         entries = [
             Entry(image, None if split == "test" and blank else mask, split)

@@ -29,6 +29,8 @@ class Told:
     """What each axis of an image file is."""
     valid: str | None = None
     """A folder of masks that are 0 where pixels count nowhere."""
+    instances: bool | int | str = False
+    """Whether mask values are objects; how many of them a class has; or a folder of files that number objects."""
     annotations: Path | None = None
     """The annotation file, or the folder of such, that counts."""
     reading: Reading = field(default_factory=Reading)

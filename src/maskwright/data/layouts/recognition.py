@@ -47,10 +47,10 @@ def recognise(root: Path, given: Told | None = None) -> tuple[str, Pairs]:
     if not is_folder(root):
         raise DataError(f"{root} is not a folder. Give the folder that holds your images and masks.")
     with looking(given):
-        valid = stated_valid(root)
-        with looking(hidden=valid):
+        valid, numbers = stated_valid(root), stated_numbers(root)
+        with looking(hidden=[*valid, *numbers]):
             name, pairs = _only(root, given.layout) if given.layout else _best(root)
-        pairs = refined(root, pairs, valid)
+        pairs = refined(root, pairs, valid, numbers)
         if not given.layout and not pairs.marks:
             demand_one_folder_of_masks(root, pairs)
         return name, pairs
@@ -62,11 +62,25 @@ def stated_valid(root: Path) -> list[Path]:
     Raises:
         DataError: one is stated and there is none.
     """
-    if not (name := told().valid):
+    return _stated_folders(root, "valid", told().valid)
+
+
+def stated_numbers(root: Path) -> list[Path]:
+    """The folders that are stated to hold files that number objects.
+
+    Raises:
+        DataError: one is stated and there is none.
+    """
+    instances = told().instances
+    return _stated_folders(root, "instances", instances if isinstance(instances, str) else None)
+
+
+def _stated_folders(root: Path, key: str, name: str | None) -> list[Path]:
+    if not name:
         return []
     found = [path for path, _ in tree(root) if _is_called(path, root, name)]
     if not found:
-        raise DataError(f"dataset.yaml says valid: {name}, but there is no such folder in {root}.")
+        raise DataError(f"dataset.yaml says {key}: {name}, but there is no such folder in {root}.")
     return found
 
 

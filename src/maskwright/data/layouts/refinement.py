@@ -14,6 +14,7 @@ from maskwright.data.layouts.pairing import pair
 from maskwright.data.layouts.registry import Entry, Pairs
 from maskwright.data.layouts.words import band_of, meaning
 from maskwright.data.names import relative
+from maskwright.data.sources.classed_objects import OBJECTS
 from maskwright.errors import DataError, MaskwrightError
 from maskwright.files import read_header
 
@@ -23,16 +24,17 @@ _LOOKED_AT = 4
 _FOLDERS_LOOKED_AT = 50
 
 
-def refined(root: Path, pairs: Pairs, valid: Sequence[Path]) -> Pairs:
+def refined(root: Path, pairs: Pairs, valid: Sequence[Path], numbers: Sequence[Path] = ()) -> Pairs:
     """The pairs with what else belongs to them, and the notes that tell of it.
 
-    valid: folders that are stated to hold masks of valid pixels.
+    valid: folders that are stated to hold masks of valid pixels. numbers: the same of files that number objects.
 
     Raises:
-        DataError: bands or valid pixels are stated and not there.
+        DataError: bands, valid pixels or numbers of objects are stated and not there.
     """
     pairs = _with_valid(root, pairs, valid) if valid else _with_fields_of_view(root, pairs)
-    return _with_channels(root, _with_bands(root, pairs))
+    pairs = _with_channels(root, _with_bands(root, pairs))
+    return _with_objects(root, pairs, numbers) if numbers else pairs
 
 
 def field_of_view_taken_for_labels(pairs: Pairs) -> list[Path]:
@@ -88,6 +90,31 @@ def _with_valid(root: Path, pairs: Pairs, folders: Sequence[Path]) -> Pairs:
     return replace(pairs, entries=entries, notes=(*pairs.notes, note))
 
 
+def _with_objects(root: Path, pairs: Pairs, folders: Sequence[Path]) -> Pairs:
+    """The pairs, each mask with the file that numbers its objects."""
+    shown = ", ".join(relative(folder, root) for folder in folders)
+    of = _called_as(pairs.entries, folders)
+    for entry in pairs.entries:
+        if entry.mask and entry.source != "mask_file":
+            raise DataError(
+                f"dataset.yaml says instances: {told().instances}, files that number the objects of mask files; the "
+                f"labels of {relative(entry.image, root)} are no mask file. Take the line out."
+            )
+        if entry.mask and entry.image not in of:
+            raise DataError(
+                f"dataset.yaml says instances: {told().instances}, but no file of {shown} is called as "
+                f"{relative(entry.image, root)}. Add it, or leave the image out with --skip {entry.image.name}.",
+                code="unpaired",
+                files=[relative(entry.image, root)],
+            )
+    entries = tuple(
+        replace(entry, source="classes_and_objects", parts={OBJECTS: of[entry.image]}) if entry.mask else entry
+        for entry in pairs.entries
+    )
+    note = f"masks name classes, and each object has a number in {shown}, as dataset.yaml says"
+    return replace(pairs, entries=entries, notes=(*pairs.notes, note))
+
+
 def _with_fields_of_view(root: Path, pairs: Pairs) -> Pairs:
     """Masks of the field of view that lie beside the labels, where the pictures bear out what they are called."""
     used = {path.parent for e in pairs.entries for path in (e.mask, *e.parts.values(), *e.rivals) if path}
@@ -118,16 +145,22 @@ def _are_fields_of_view(folders: Sequence[Path], entries: Sequence[Entry]) -> bo
 
 
 def _attached(entries: Sequence[Entry], folders: Sequence[Path]) -> tuple[Entry, ...]:
-    """The entries with the file that is called as the image, of the folder that stands beside the image's or above."""
+    """The entries with the file of valid pixels that is called as the image."""
+    of = _called_as(entries, folders)
+    return tuple(replace(entry, valid=of[entry.image]) if entry.image in of else entry for entry in entries)
+
+
+def _called_as(entries: Sequence[Entry], folders: Sequence[Path]) -> dict[Path, Path]:
+    """Image → the file that is called as it, of the folder that stands beside the image's or above."""
     below: dict[Path, list[Path]] = defaultdict(list)
     for entry in entries:
         for parent in entry.image.parents:
             below[parent].append(entry.image)
-    valid_of: dict[Path, Path] = {}
+    of: dict[Path, Path] = {}
     for folder in folders:
         found, _, _ = pair(below[folder.parent], files_in(folder))
-        valid_of |= {entry.image: entry.mask for entry in found if entry.mask}
-    return tuple(replace(entry, valid=valid_of[entry.image]) if entry.image in valid_of else entry for entry in entries)
+        of |= {entry.image: entry.mask for entry in found if entry.mask}
+    return of
 
 
 def _with_bands(root: Path, pairs: Pairs) -> Pairs:

@@ -23,7 +23,9 @@ class Entry:
     source: str = "mask_file"
     """How labels are read from the mask: a name on the open list `data/sources`."""
     parts: Mapping[str, Path] = field(default_factory=dict)
-    """Further mask files by name, where the labels are spread over several: of classes, or of annotators."""
+    """Further mask files by name, where labels are spread over several: of classes, of objects, or of annotators."""
+    per_class: int | None = None
+    """How many mask values a class has, where a value is a class times this and the number of an object."""
     key: str | None = None
     """Which image it is in a mask file that is about many."""
     bands: tuple[Path, ...] = ()

@@ -35,20 +35,25 @@ class Drawn:
 
     @staticmethod
     def objects(place: Place) -> NDArray[np.int32] | None:
-        """The objects as they were drawn, where there is one class besides the background; else None.
+        """The objects as they were drawn; None where nothing but classes is: in a table of run lengths with a row an
+        image, or an image and class.
 
-        A table of run lengths with a row an image says where the class is, and tells no objects apart.
+        What is seen of an object is of its class: where objects of two classes overlap, the class that is drawn over
+        the other has the pixel, as in the mask; of one class the smaller object is seen.
         """
-        left_out = {0, ignored_value(place.table)}
-        classes = [name for name, value in place.table.items() if value not in left_out]
-        if len(classes) != 1:
-            return None
         annotations, image = _annotated(place)
-        if annotations.format == "run-table" and all(len(one.found) < 2 for one in annotations.images):
+        if annotations.format == "run-table" and not _several_of_a_class(annotations):
             return None
-        objects_HW = draw_objects([shape for shape in image.shapes if shape.name == classes[0]], place.size)
-        # What is ignored, or drawn as a hole, lies over them.
-        return numbered(np.where(_mask(image, place).values == place.table[classes[0]], objects_HW, 0))
+        left_out = {0, ignored_value(place.table)}
+        values_HW = _mask(image, place).values  # what is ignored, or drawn as a hole, lies over objects
+        objects_HW = np.zeros(place.size, np.int32)
+        for value in sorted(set(place.table.values()) - left_out):
+            own = [shape for shape in image.shapes if place.table.get(shape.name) == value]
+            if own:
+                drawn_HW = draw_objects(own, place.size)
+                shown_HW = (values_HW == value) & (drawn_HW > 0)
+                objects_HW[shown_HW] = drawn_HW[shown_HW] + objects_HW.max(initial=0)
+        return numbered(objects_HW)
 
     @staticmethod
     def files(place: Place) -> list[Path]:
@@ -100,6 +105,11 @@ def ignored_value(table: Mapping[str, int] | Collection[int]) -> int:
     """The value that pixels are drawn with that count nowhere: 255, or 65535 where a class has that."""
     values = [v for n, v in table.items() if not is_ignored(n)] if isinstance(table, Mapping) else table
     return _ELSE if IGNORED in values else IGNORED
+
+
+def _several_of_a_class(annotations: Annotations) -> bool:
+    """Whether any image has two shapes of one class."""
+    return any(len(one.found) > len({shape.name for shape in one.found}) for one in annotations.images)
 
 
 def _annotated(place: Place) -> tuple[Annotations, AnnotatedImage]:

@@ -35,13 +35,15 @@ class Place:
     """Class name → mask value, where the source names classes."""
     reading: Reading = field(default_factory=Reading)
     """What annotation files leave open."""
+    per_class: int | None = None
+    """How many values a class has, where a value is a class times this and the number of an object."""
 
 
 class Source(Protocol):
     """What a source must be able to do. Register the class; no object of it is ever made."""
 
     tells_objects: ClassVar[bool]
-    """Whether it tells one object from another; its values are then 0 and `objects.FOREGROUND`."""
+    """Whether it tells nothing but one object from another: its values are then 0 and `objects.FOREGROUND`."""
     paged: ClassVar[bool]
     """Whether page n of a stack of images has page n of the mask."""
 
