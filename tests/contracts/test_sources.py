@@ -55,6 +55,8 @@ def test_every_source_says_what_it_is_and_tells_of_files_that_are_missing(name, 
     assert isinstance(source.tells_objects, bool)
     assert isinstance(source.paged, bool)
     gone = tmp_path / "gone.png"
-    place = Place(gone, (4, 5), None, {"a": Path(gone), "b": Path(gone)}, "img.png", table={"a": 1, "b": 2})
+    place = Place(
+        gone, (4, 5), None, {"a": Path(gone), "b": Path(gone)}, "img.png", table={"a": 1, "b": 2}, per_class=1000
+    )
     with pytest.raises(MaskwrightError, match="gone"):
         source.read(place)
