@@ -51,8 +51,8 @@ class UNet(nn.Module):
         for part in [self.encoder, *parts] if self.record.encoder.is_own else parts:
             assert isinstance(part, nn.Module)
             initialise(self.record, part)
-        # The heads start near zero, so that at first all classes are about equally likely and no step is spent on
-        # unlearning a random opinion.
+        # The heads start near zero, so that no step is spent on unlearning a random opinion; how likely each class is
+        # at first is left to their biases.
         for head in (self.head, *self.side_heads):
             assert isinstance(head.weight, Tensor)
             nn.init.normal_(head.weight, std=0.01)

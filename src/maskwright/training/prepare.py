@@ -27,6 +27,7 @@ from maskwright.model.sizes import geometry
 from maskwright.modelfile import Description
 from maskwright.plan import Plan
 from maskwright.training import checkpoint
+from maskwright.training.first_opinion import begin_with, shares_of
 from maskwright.training.job import Job, Outcome
 from maskwright.training.validation import Validation
 from maskwright.training.world import ALONE, World
@@ -77,8 +78,11 @@ def prepare(
         left = room - sum(_decoder(samples, decided).bytes_each[: train.kept])
         held_out = decode(home / "val", part=part, limit=max(0, left))
         validation = Validation(held_out, decided.preprocess, len(outputs), loss, decided.tiles, world)
+    network = _network(folder, decided.model, writes=world.first)
+    if decided.recipe is None and decided.model.init != "torch":  # these begin as their authors' do
+        begin_with(network, shares_of(train, len(outputs)), decided.loss.class_weights)
     return Job(
-        network=_network(folder, decided.model, writes=world.first),
+        network=network,
         crops=Crops(
             train,
             decided.sampling,
