@@ -77,6 +77,15 @@ def test_weights_of_classes_count_and_a_class_that_is_not_there_has_little():
     assert said[2] / said[0] == pytest.approx(LEAST / 0.5)
 
 
+@pytest.mark.parametrize("weights", [(0, 1), (1, 2, 3)])
+def test_weights_that_leave_nothing_or_do_not_fit_do_no_harm(weights):
+    network = UNet(in_channels=1, classes=2, base=4, depth=1)
+
+    begin_with(network, np.array([1.0, 0.0]), weights)
+
+    assert network.head.bias.isfinite().all()
+
+
 def test_a_job_begins_so_and_one_with_its_author_s_weights_does_not(job_of):
     job = job_of()
     shares = shares_of(job.crops.cache, 2)

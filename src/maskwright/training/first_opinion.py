@@ -35,14 +35,15 @@ def shares_of(train: Cache, outputs: int) -> NDArray[np.float64]:
 def begin_with(network: UNet, shares_K: NDArray[np.float64], weights: Sequence[float] | None = None) -> None:
     """Set the heads' biases, such that at first every pixel is of each class with this probability.
 
-    weights: one number a class, where the loss counts their pixels so.
+    weights: one number a class, where the loss counts their pixels so. Another number of them is left to the loss,
+        which tells it.
     """
     counted_K = shares_K * (np.asarray(weights) if weights is not None and len(weights) == len(shares_K) else 1)
-    logits_K = np.log(np.maximum(counted_K / counted_K.sum(), LEAST))
-    if network.record.classes == 1:
-        logits_K = logits_K[1:] - logits_K[:1]
+    total = counted_K.sum() or 1  # 0: none of the classes that are shown counts
+    logits_K = np.log(np.maximum(counted_K / total, LEAST))
+    logits_K = logits_K[1:] - logits_K[:1] if network.record.classes == 1 else logits_K - logits_K.mean()
     heads: list[nn.Module] = [network.head, *network.side_heads]
     for head in heads:
         if isinstance(head.bias, nn.Parameter):
             with torch.no_grad():
-                head.bias.copy_(torch.from_numpy(logits_K - (logits_K.mean() if len(logits_K) > 1 else 0)))
+                head.bias.copy_(torch.from_numpy(logits_K))
